@@ -1,0 +1,1 @@
+"""HTTP onto the tree: a route turns a request into one message to one actor, and its reply into JSON."""

@@ -1,0 +1,1 @@
+"""Everything that lives under the supervision tree; knows neither HTTP nor the command line."""

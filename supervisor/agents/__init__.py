@@ -1,0 +1,1 @@
+"""An operating-system process as a unit."""

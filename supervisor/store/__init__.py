@@ -1,0 +1,1 @@
+"""What the daemon was told, on disk before it answers "done"."""

@@ -1,0 +1,111 @@
+"""What the store is asked to keep, and what it gives back. Every write is on disk before its reply is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from supervisor.runtime import Reply
+from supervisor.units.driver import Identity
+from supervisor.units.spec import AgentSpec
+from supervisor.units.status import Counters, Desired, Kind, LastExit, State
+
+
+@frozen(kw_only=True)
+class LiveRecord:
+    """The process that a unit last had: what the next daemon needs to find it again."""
+
+    incarnation: int
+    identity: Identity
+    started_at: datetime
+
+
+@frozen(kw_only=True)
+class Progress:
+    """What is remembered of a unit's runs, beside its definition."""
+
+    state: State = State.STOPPED
+    """The last resting state (STOPPED, EXITED, FATAL), or RUNNING when it was on its way or up."""
+    reason: str = ""
+    incarnation: int = 0
+    restarts: int = 0
+    counters: Counters = field(factory=Counters)
+    exit: LastExit | None = None
+    live: LiveRecord | None = None
+
+
+@frozen(kw_only=True)
+class UnitRecord:
+    """A unit as the store keeps it."""
+
+    kind: Kind
+    name: str
+    workspace: str | None
+    labels: Mapping[str, str]
+    revision: int
+    created_at: datetime
+    spec: AgentSpec
+    desired: Desired = Desired.STOPPED
+    progress: Progress = field(factory=Progress)
+
+
+@frozen(kw_only=True)
+class SaveUnit:
+    """Write a unit's definition, replacing an earlier one of that kind and name (progress is left alone)."""
+
+    record: UnitRecord
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class ForgetUnit:
+    """Delete a unit and all that is known of it. Deleting what is not there is done at once."""
+
+    kind: Kind
+    name: str
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class SaveDesired:
+    """Remember what somebody wants of a unit. Error: ``NotFound``."""
+
+    kind: Kind
+    name: str
+    desired: Desired
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class NoteProgress:
+    """Remember how far a unit is. Sent without waiting: the process table of the kernel is the truth, this is a help.
+
+    Notes of one unit are written in the order sent, and a note for a unit that is gone is dropped.
+    """
+
+    kind: Kind
+    name: str
+    progress: Progress
+
+
+@frozen(kw_only=True)
+class LoadUnits:
+    """Answer with every unit of a kind, ordered by name, including every write accepted before this request."""
+
+    kind: Kind
+    reply_to: Reply[tuple[UnitRecord, ...]]
+
+
+@frozen(kw_only=True)
+class LoadUnit:
+    """Answer with one unit, or None."""
+
+    kind: Kind
+    name: str
+    reply_to: Reply[UnitRecord | None]
+
+
+StoreRequest: TypeAlias = SaveUnit | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit

@@ -1,0 +1,134 @@
+"""The definition of an agent: what was asked for. Frozen data, keyword-only, checked when it is made.
+
+The attribute names are the keys of ``hoody.toml`` and of the HTTP API and the flags of ``hoody run``; this module is
+where they are defined. ``supervisor.convert`` turns documents into these classes and tells every fault with its path.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import field, frozen
+from attrs.validators import ge
+
+from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
+from supervisor.units.quantities import Duration, SignalName
+
+REDACTED: Final = "***"
+"""Stands for a value that is not shown; in a write it means "keep the value that you have"."""
+
+
+@frozen(kw_only=True)
+class BackoffSpec:
+    """How long to wait between starts; see :class:`supervisor.runtime.policy.Backoff`."""
+
+    initial: Duration = Duration(0.5)
+    factor: float = field(default=2.0, validator=ge(1))
+    max: Duration = Duration(60.0)
+    jitter: float = field(default=0.2, validator=ge(0))
+    reset_after: Duration = Duration(60.0)
+
+
+def _some_command(_instance: object, _attribute: object, value: str | tuple[str, ...]) -> None:
+    words = value if isinstance(value, tuple) else (value,)
+    if not words or not words[0].strip():
+        raise ValueError("must name a program to run, got nothing")
+    if any("\0" in word for word in words):
+        raise ValueError("must not contain a NUL character")
+
+
+def _shell_takes_text(instance: AgentSpec, _attribute: object, value: bool) -> None:  # noqa: FBT001 - attrs calls it
+    if value and not isinstance(instance.command, str):
+        raise ValueError("shell = true needs the command as one string, got a list")
+    if not value and isinstance(instance.command, str):
+        try:
+            words = shlex.split(instance.command)
+        except ValueError as error:
+            raise ValueError(f"the command cannot be split into words ({error}); use a list, or shell = true") from None
+        if not words:
+            raise ValueError("the command has no words")
+
+
+def _environment(_instance: object, _attribute: object, value: Mapping[str, str]) -> None:
+    for name, text in value.items():
+        if not name or "=" in name or "\0" in name:
+            raise ValueError(f"{name!r} cannot be the name of an environment variable")
+        if "\0" in text:
+            raise ValueError(f"the value of {name} must not contain a NUL character")
+        if name.startswith("HOODY_") and name in RESERVED_ENVIRONMENT:
+            raise ValueError(f"{name} is set by the daemon itself and cannot be defined")
+
+
+RESERVED_ENVIRONMENT: Final = frozenset({"HOODY_UNIT", "HOODY_INCARNATION", "HOODY_INSTANCE"})
+
+
+@frozen(kw_only=True)
+class AgentSpec:
+    """An operating-system process to keep alive."""
+
+    command: str | tuple[str, ...] = field(validator=_some_command)
+    """What to run: a list runs as it is, a string is split into words as a shell would (but see ``shell``)."""
+    shell: bool = field(default=False, validator=_shell_takes_text)
+    """Run the command string with ``sh -c``."""
+    directory: str | None = None
+    """The working directory; default: the home of the user that runs the daemon."""
+    environment: Mapping[str, str] = field(factory=dict, validator=_environment)
+    """Variables on top of the daemon's own environment and of ``environment_files``."""
+    environment_files: tuple[str, ...] = ()
+    """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
+    restart: RestartType = RestartType.PERMANENT
+    """``permanent`` (always), ``transient`` (on failure) or ``temporary`` (never)."""
+    success_exit_codes: tuple[int, ...] = (0,)
+    """Exit codes that are a wanted end."""
+    success_signals: tuple[SignalName, ...] = ()
+    """Signals that are a wanted end, when they came from elsewhere."""
+    backoff: BackoffSpec = field(factory=BackoffSpec)
+    """How long to wait between starts."""
+    max_restarts: int = field(default=10, validator=ge(0))
+    """More restarts than this within ``period`` are a crash loop."""
+    period: Duration = Duration(60.0)
+    """The window of ``max_restarts``."""
+    on_give_up: OnGiveUp = OnGiveUp.RETRY
+    """What follows a crash loop: ``retry`` slowly, ``fail``, or ``escalate`` to the group."""
+    start_seconds: Duration = Duration(1.0)
+    """How long it must stay up to count as RUNNING."""
+    stop_signal: SignalName = SignalName("TERM")
+    """The signal that asks it to end."""
+    stop_timeout: Duration = Duration(10.0)
+    """How long it may take to end before it is killed."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words to execute."""
+        if self.shell:
+            return ("/bin/sh", "-c", str(self.command))
+        return tuple(shlex.split(self.command)) if isinstance(self.command, str) else self.command
+
+    @property
+    def restart_policy(self) -> RestartPolicy:
+        """The same in the words of the runtime."""
+        return RestartPolicy(
+            restart=self.restart,
+            backoff=Backoff(
+                initial=self.backoff.initial,
+                factor=self.backoff.factor,
+                max=self.backoff.max,
+                jitter=self.backoff.jitter,
+                reset_after=self.backoff.reset_after,
+            ),
+            max_restarts=self.max_restarts,
+            period=self.period,
+            on_give_up=self.on_give_up,
+        )
+
+
+@frozen(kw_only=True)
+class AgentDefinition:
+    """A named agent, as somebody writes it down."""
+
+    name: str
+    spec: AgentSpec
+    workspace: str | None = None
+    labels: Mapping[str, str] = field(factory=dict)
