@@ -26,9 +26,35 @@ from attrs import define, field
 
 IMAGE = "hoody-test/busybox:1"
 _APPLETS = (
-    "sh sleep echo cat true false kill ls nc httpd yes dd head seq ps top touch trap env id printf tr stat rm "
-    "mkdir od wc sync tail"
-).split()
+    "sh",
+    "sleep",
+    "echo",
+    "cat",
+    "true",
+    "false",
+    "kill",
+    "ls",
+    "nc",
+    "httpd",
+    "yes",
+    "dd",
+    "head",
+    "seq",
+    "ps",
+    "top",
+    "touch",
+    "env",
+    "id",
+    "printf",
+    "tr",
+    "stat",
+    "rm",
+    "mkdir",
+    "od",
+    "wc",
+    "sync",
+    "tail",
+)
 _BUSYBOX = (Path("/bin/busybox"), Path("/usr/bin/busybox"))
 
 
@@ -169,8 +195,7 @@ class Engine:
         config = self.root / "containerd.toml"
         config.write_text(
             f'version = 2\nroot = "{self.root}/cd"\nstate = "{self.root}/cs"\n'
-            'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper",'
-            ' "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs"]\n'
+            'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper"]\n'
             f'[grpc]\naddress = "{self.root}/cd.sock"\n[ttrpc]\naddress = "{self.root}/cd.ttrpc"\n'
         )
         self._containerd = self._spawn("containerd", "--config", os.fspath(config))

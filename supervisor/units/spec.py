@@ -65,19 +65,9 @@ RESERVED_ENVIRONMENT: Final = frozenset({"HOODY_UNIT", "HOODY_INCARNATION", "HOO
 
 
 @frozen(kw_only=True)
-class AgentSpec:
-    """An operating-system process to keep alive."""
+class UnitSpec:
+    """What is said alike of everything that is kept alive: when it is started again, and how it is asked to end."""
 
-    command: str | tuple[str, ...] = field(validator=_some_command)
-    """What to run: a list runs as it is, a string is split into words as a shell would (but see ``shell``)."""
-    shell: bool = field(default=False, validator=_shell_takes_text)
-    """Run the command string with ``sh -c``."""
-    directory: str | None = None
-    """The working directory; default: the home of the user that runs the daemon."""
-    environment: Mapping[str, str] = field(factory=dict, validator=_environment)
-    """Variables on top of the daemon's own environment and of ``environment_files``."""
-    environment_files: tuple[str, ...] = ()
-    """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
     restart: RestartType = RestartType.PERMANENT
     """``permanent`` (always), ``transient`` (on failure) or ``temporary`` (never)."""
     success_exit_codes: tuple[int, ...] = (0,)
@@ -100,13 +90,6 @@ class AgentSpec:
     """How long it may take to end before it is killed."""
 
     @property
-    def argv(self) -> tuple[str, ...]:
-        """The words to execute."""
-        if self.shell:
-            return ("/bin/sh", "-c", str(self.command))
-        return tuple(shlex.split(self.command)) if isinstance(self.command, str) else self.command
-
-    @property
     def restart_policy(self) -> RestartPolicy:
         """The same in the words of the runtime."""
         return RestartPolicy(
@@ -122,6 +105,29 @@ class AgentSpec:
             period=self.period,
             on_give_up=self.on_give_up,
         )
+
+
+@frozen(kw_only=True)
+class AgentSpec(UnitSpec):
+    """An operating-system process to keep alive."""
+
+    command: str | tuple[str, ...] = field(validator=_some_command)
+    """What to run: a list runs as it is, a string is split into words as a shell would (but see ``shell``)."""
+    shell: bool = field(default=False, validator=_shell_takes_text)
+    """Run the command string with ``sh -c``."""
+    directory: str | None = None
+    """The working directory; default: the home of the user that runs the daemon."""
+    environment: Mapping[str, str] = field(factory=dict, validator=_environment)
+    """Variables on top of the daemon's own environment and of ``environment_files``."""
+    environment_files: tuple[str, ...] = ()
+    """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words to execute."""
+        if self.shell:
+            return ("/bin/sh", "-c", str(self.command))
+        return tuple(shlex.split(self.command)) if isinstance(self.command, str) else self.command
 
 
 @frozen(kw_only=True)
