@@ -70,7 +70,12 @@ def _duration_text(text: str) -> float:
         return float("inf")
     if not stripped or not re.fullmatch(rf"(?:{_DURATION_PART.pattern}\s*)+", stripped):
         raise ValueError(f"expected {_DURATION_RULE}, got {text!r}")
-    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(stripped))
+    return sum(_part(float(number), unit) for number, unit in _DURATION_PART.findall(stripped))
+
+
+def _part(number: float, unit: str) -> float:
+    # 13 * 0.001 is 0.013000000000000001 and would make "13ms" differ from the 0.013 that was written as "13ms".
+    return number / 1000 if unit == "ms" else number * _DURATION_UNITS[unit]
 
 
 def format_duration(seconds: float) -> str:
