@@ -10,13 +10,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
+from typing import Final
 
 from hoody.daemon.alive import start_time
 from hoody.daemon.runtime_file import read_holder
 from hoody.home import Home
 from supervisor.errors import Locked, StorageError
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+PATIENCE: Final = 0.25
+"""For how many seconds a held lock is tried again: a process that the last daemon was just starting holds a copy of the
+lock until its ``exec`` has closed it, a moment after that daemon has gone."""
+_PAUSE: Final = 0.01
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class HomeLock:
@@ -27,7 +33,7 @@ class HomeLock:
 
     @classmethod
     def take(cls, home: Home, *, since: str) -> HomeLock:
-        """Take the lock at once, or raise ``Locked`` with who holds it. The state folder must exist."""
+        """Take the lock, or raise ``Locked`` with who holds it. The state folder must exist."""
         try:
             descriptor = _take(home.lock_file)
         except OSError as error:
@@ -50,6 +56,7 @@ class HomeLock:
 
 
 def _take(path: str) -> int:
+    deadline = time.monotonic() + PATIENCE
     while True:
         descriptor = os.open(path, _FLAGS, 0o600)
         try:
@@ -58,12 +65,15 @@ def _take(path: str) -> int:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise _locked(path) from None
+            if time.monotonic() > deadline:
+                raise _locked(path) from None
+            time.sleep(_PAUSE)
         except BaseException:
             os.close(descriptor)
             raise
-        # Somebody removed the file between the two calls; a lock on a file without a name excludes nobody.
-        os.close(descriptor)
+        else:
+            # Somebody removed the file between the two calls; a lock on a file without a name excludes nobody.
+            os.close(descriptor)
 
 
 def _is_at(descriptor: int, path: str) -> bool:
