@@ -51,7 +51,8 @@ def _shell_takes_text(instance: AgentSpec, _attribute: object, value: bool) -> N
             raise ValueError("the command has no words")
 
 
-def _environment(_instance: object, _attribute: object, value: Mapping[str, str]) -> None:
+def check_environment(_instance: object, _attribute: object, value: Mapping[str, str]) -> None:
+    """Check, as a validator of attrs, that ``value`` can be the environment of a program."""
     for name, text in value.items():
         if not name or "=" in name or "\0" in name:
             raise ValueError(f"{name!r} cannot be the name of an environment variable")
@@ -117,7 +118,7 @@ class AgentSpec(UnitSpec):
     """Run the command string with ``sh -c``."""
     directory: str | None = None
     """The working directory; default: the home of the user that runs the daemon."""
-    environment: Mapping[str, str] = field(factory=dict, validator=_environment)
+    environment: Mapping[str, str] = field(factory=dict, validator=check_environment)
     """Variables on top of the daemon's own environment and of ``environment_files``."""
     environment_files: tuple[str, ...] = ()
     """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
