@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import gt
@@ -18,6 +18,9 @@ from supervisor.containers.ports import PortMapping, parse_ports
 from supervisor.containers.volumes import Mount, check_target, parse_mount
 from supervisor.units.quantities import Duration, Size
 from supervisor.units.spec import UnitSpec, check_environment
+
+Validator: TypeAlias = Callable[[object, object, Any], None]
+"""As attrs calls it: with the instance, the field, and the value."""
 
 _CONTAINER_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 _IMAGE: Final = re.compile(r"[\w][\w./:@-]{0,511}", re.ASCII)
@@ -60,14 +63,23 @@ class ContainerLimits:
             raise ValueError(f"must be more than 0, got {value}")
 
 
-def _some_words(_instance: object, _attribute: object, value: str | tuple[str, ...] | None) -> None:
+def words(value: str | tuple[str, ...] | None) -> list[str] | None:
+    """Split a command as a shell would; None stays None. Raises ``ValueError``."""
     if isinstance(value, str):
-        try:
-            value = tuple(shlex.split(value))
-        except ValueError as error:
-            raise ValueError(f"cannot be split into words ({error}); use a list") from None
-    if value is not None and any("\0" in word for word in value):
+        return shlex.split(value)
+    return None if value is None else list(value)
+
+
+def _check_words(_instance: object, _attribute: object, value: str | tuple[str, ...] | None) -> None:
+    try:
+        split = words(value)
+    except ValueError as error:
+        raise ValueError(f"cannot be split into words ({error}); use a list") from None
+    if split is not None and any("\0" in word for word in split):
         raise ValueError("must not contain a NUL character")
+
+
+_some_words: Validator = _check_words
 
 
 @frozen(kw_only=True)
@@ -76,14 +88,14 @@ class Healthcheck:
 
     test: str | tuple[str, ...] = field(validator=_some_words)
     """A list runs as it is, a string with the container's ``sh -c``; ``"none"`` switches the image's own off."""
-    interval: Duration = field(default=Duration(30.0), validator=gt(0))
-    timeout: Duration = field(default=Duration(30.0), validator=gt(0))
+    interval: Duration = field(default=Duration(30.0), validator=gt(Duration(0.0)))
+    timeout: Duration = field(default=Duration(30.0), validator=gt(Duration(0.0)))
     start_period: Duration = Duration(0.0)
     """For how long after the start a failure does not count."""
     retries: int = field(default=3, validator=gt(0))
 
 
-def _each(parse: Callable[[str], object]) -> Callable[[object, object, tuple[str, ...]], None]:
+def _each(parse: Callable[[str], object]) -> Validator:
     def check(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
         for text in value:
             parse(text)
@@ -91,7 +103,7 @@ def _each(parse: Callable[[str], object]) -> Callable[[object, object, tuple[str
     return check
 
 
-def _matches(pattern: re.Pattern[str], what: str) -> Callable[[object, object, str | None], None]:
+def _matches(pattern: re.Pattern[str], what: str) -> Validator:
     def check(_instance: object, _attribute: object, value: str | None) -> None:
         if value is not None and not pattern.fullmatch(value):
             raise ValueError(f"{value[:80]!r} is not {what}")
@@ -172,11 +184,11 @@ class ContainerSpec(UnitSpec):
     stdin: bool = False
     """Keep its standard input open for ``input``."""
     fresh: bool = False
-    """Make a new container at each start; otherwise a restart keeps what the last one wrote, as the engine's own does."""
+    """Make a new container at each start; otherwise a restart keeps what the last run wrote, as the engine's does."""
     container_name: str | None = field(default=None, validator=_matches(_CONTAINER_NAME, "a container's name"))
     """What the engine calls it; default: the unit's name."""
     adopted: str | None = None
-    """The id of a container that somebody else made and that was taken over; it is used until the definition changes."""
+    """The id of a container that somebody else made and that was taken over; used until the definition changes."""
 
     @container_labels.validator
     def _others_labels(self, _attribute: object, value: Mapping[str, str]) -> None:
@@ -212,8 +224,3 @@ class ContainerDefinition:
     spec: ContainerSpec
     workspace: str | None = None
     labels: Mapping[str, str] = field(factory=dict)
-
-
-def words(value: str | tuple[str, ...] | None) -> list[str] | None:
-    """Split a command as a shell would; None stays None."""
-    return shlex.split(value) if isinstance(value, str) else None if value is None else list(value)

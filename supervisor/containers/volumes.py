@@ -23,7 +23,7 @@ _SOCKET_NAMES: Final = frozenset({"docker.sock", "podman.sock", "containerd.sock
 
 @frozen(kw_only=True)
 class Mount:
-    """A folder or file at ``target``: from this machine, from a named volume, or (``source`` None) from a new volume."""
+    """A folder or file at ``target``: from this machine, from a named volume, or (``source`` None) from a new one."""
 
     source: str | None
     target: str
