@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from supervisor.containers.addresses import EngineAddress
 from supervisor.containers.errors import ContainerNotFound, EngineTimedOut, ImageNotFound
@@ -24,12 +24,8 @@ from supervisor.containers.facts import (
 )
 from supervisor.containers.refusals import refusal, unreachable
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
 ANSWER_WITHIN: Final = 30.0
 """How long the engine may be silent in the middle of an answer, in seconds."""
-_POOL: Final = 32
 
 
 class Client:
@@ -39,7 +35,9 @@ class Client:
         """Connect and agree on a version. Blocks; raises our errors."""
         self.address = address
         with self._told("ask the engine for its version"):
-            self._api = _connect(address)
+            from supervisor.containers.transport import connect
+
+            self._api = connect(address, timeout=ANSWER_WITHIN)
             version, info = self._api.version(api_version=False), self._api.info()
         self.facts: EngineFacts = engine_facts(version, info)
 
@@ -209,22 +207,6 @@ class Client:
             raise EngineTimedOut(message) from error
         except (errors.DockerException, requests.RequestException) as error:
             raise unreachable(_root_cause(error), self.address, words=str(error)) from error
-
-
-def _connect(address: EngineAddress) -> APIClient:
-    from docker import APIClient
-    from docker.tls import TLSConfig
-
-    certificates = address.certificates
-    tls: Any = False
-    if certificates is not None:
-        pair = (certificates.certificate, certificates.key) if certificates.certificate and certificates.key else None
-        tls = TLSConfig(client_cert=pair, ca_cert=certificates.authority, verify=certificates.verify)
-    api = APIClient(base_url=address.url, version="auto", timeout=int(ANSWER_WITHIN), tls=tls, max_pool_size=_POOL)
-    if address.socket_path is not None:
-        # A proxy has no part in a socket of this machine, and looking for one costs time in every request.
-        api.trust_env = False
-    return api
 
 
 def _root_cause(error: BaseException) -> OSError | None:
