@@ -1,0 +1,163 @@
+"""The trio client: the same calls as the blocking one, each cancellable at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from hoody.client import calls
+from hoody.client.call import Call, Conversation, Finder
+from hoody.client.discover import find_daemon
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from hoody.client.types import DaemonStatus, HealthReport, SpecFields, TreeNode, Unit
+
+R = TypeVar("R")
+_BLOCK = 256 * 1024
+
+
+class AsyncClient:
+    """Talks to the daemon of this user from trio; see :class:`hoody.client.blocking.Client` for what each call means.
+
+    Without state, so it needs no closing and may be used by any number of tasks. A cancelled call closes its
+    connection; what it asked for may have been done.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, finder: Finder | None = None) -> None:
+        self._finder = finder or find_daemon(url=url, token=token)
+        self.agents = AsyncAgents(self)
+
+    async def send(self, call: Call[R]) -> R:
+        """Carry out one call and return what it is for."""
+        conversation = Conversation(call, self._finder)
+        with trio.move_on_after(call.timeout):
+            while not conversation.finished:
+                await _attempt(conversation)
+        if not conversation.finished:
+            conversation.timed_out()
+        return conversation.result()
+
+    async def tree(self) -> TreeNode:
+        """Return the supervision tree."""
+        return await self.send(calls.tree())
+
+    async def health(self) -> HealthReport:
+        """Return the health of everything, rolled up."""
+        return await self.send(calls.health())
+
+    async def status(self) -> DaemonStatus:
+        """Return what the daemon says of itself: version, address, since when, where its files are."""
+        return await self.send(calls.status())
+
+    async def rotate_token(self) -> None:
+        """Make a new token and forget the old one. Clients that read the token from its file go on by themselves."""
+        await self.send(calls.rotate_token())
+
+    async def shutdown(self, *, leave_agents: bool = False) -> None:
+        """Ask the daemon to end, with its agents unless told to leave them; returns when it has begun to."""
+        await self.send(calls.shutdown(leave_agents=leave_agents))
+
+
+class AsyncAgents:
+    """The agents of a daemon: ``client.agents``; each method as in :class:`hoody.client.blocking.Agents`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._calls = calls.UnitCalls("agents")
+
+    async def list(
+        self, *, state: str | None = None, health: str | None = None, label: str | None = None, timeout: float = 30
+    ) -> list[Unit]:
+        """Return every agent, ordered by name, or those in a state, of a health, with a label ``KEY=VALUE``."""
+        found: list[Unit] = []
+        after: str | None = None
+        while True:
+            call = self._calls.page(after=after, timeout=timeout, state=state, health=health, label=label)
+            page = await self._client.send(call)
+            found += page["items"]
+            after = page.get("next")
+            if not after:
+                return found
+
+    async def get(self, name: str, *, reveal: Sequence[str] = ()) -> Unit:
+        """Return one agent; values of its environment are hidden but for the names in ``reveal``."""
+        return await self._client.send(self._calls.get(name, reveal=reveal))
+
+    async def create(
+        self,
+        name: str,
+        command: str | Sequence[str],
+        *,
+        start: bool = True,
+        labels: Mapping[str, str] | None = None,
+        workspace: str | None = None,
+        idempotency_key: str | None = None,
+        **spec: Unpack[SpecFields],
+    ) -> Unit:
+        """Define an agent and, unless told not to, start it; returns when the definition is on disk."""
+        document = calls.definition(command, spec, name=name, labels=labels, workspace=workspace)
+        return await self._client.send(self._calls.create(document, start=start, key=idempotency_key))
+
+    async def replace(self, name: str, definition: Mapping[str, object], *, revision: int | None = None) -> Unit:
+        """Give an agent a new definition; one that runs is restarted if it differs."""
+        return await self._client.send(self._calls.replace(name, definition, revision=revision))
+
+    async def patch(self, name: str, changes: Mapping[str, object], *, revision: int | None = None) -> Unit:
+        """Change some keys of a definition (a JSON merge patch: None removes a key)."""
+        return await self._client.send(self._calls.patch(name, changes, revision=revision))
+
+    async def delete(self, name: str, *, force: bool = False, revision: int | None = None, timeout: float = 60) -> None:
+        """Forget an agent; one that is not at rest is refused, or stopped with ``force``."""
+        await self._client.send(self._calls.delete(name, force=force, revision=revision, timeout=timeout))
+
+    async def start(self, name: str, *, wait: bool = False, timeout: float = 60) -> Unit:
+        """Make an agent run; with ``wait``, return when it does."""
+        return await self._client.send(self._calls.verb(name, "start", wait=wait, timeout=timeout))
+
+    async def stop(self, name: str, *, wait: bool = False, timeout: float = 60, now: bool = False) -> Unit:
+        """Make an agent stop and stay so; with ``wait``, return when nothing of it is left."""
+        return await self._client.send(self._calls.verb(name, "stop", wait=wait, timeout=timeout, now=now))
+
+    async def restart(self, name: str, *, wait: bool = False, timeout: float = 60) -> Unit:
+        """Stop what runs, then start; an agent at rest is just started."""
+        return await self._client.send(self._calls.verb(name, "restart", wait=wait, timeout=timeout))
+
+    async def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
+        """Send a signal to its process, or to its whole process group."""
+        return await self._client.send(self._calls.signal(name, signal, group=group))
+
+    async def logs(
+        self,
+        name: str,
+        *,
+        tail: int | None = 100,
+        stream: str | None = None,
+        timeout: float = 60,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> bytes:
+        """Return the last ``tail`` lines of its output (None: all that is kept), or hand them to ``sink``."""
+        return await self._client.send(self._calls.logs(name, tail=tail, stream=stream, timeout=timeout, sink=sink))
+
+
+async def _attempt(conversation: Conversation[R]) -> None:
+    """Make one connection and use it until the conversation is finished or wants another."""
+    host, port, _ = conversation.endpoint
+    attempt = conversation.attempt
+    family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
+    with trio.socket.socket(family, trio.socket.SOCK_STREAM) as raw:
+        try:
+            await raw.connect((host, port))
+        except OSError as error:
+            conversation.refused(error)
+            return
+        stream = trio.SocketStream(raw)
+        try:
+            await stream.send_all(conversation.to_send)
+            while not conversation.finished and conversation.attempt == attempt:
+                conversation.received(await stream.receive_some(_BLOCK))
+        except trio.BrokenResourceError as error:
+            conversation.dropped(error.__cause__ if isinstance(error.__cause__, OSError) else error)

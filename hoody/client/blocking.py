@@ -1,0 +1,167 @@
+"""The blocking client: for scripts, for programs with threads, and for the command line itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from hoody.client import calls
+from hoody.client.call import Call, Conversation, Finder
+from hoody.client.discover import find_daemon
+from hoody.client.exchange import converse
+from supervisor.errors import HoodyError
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from hoody.client.types import DaemonStatus, HealthReport, SpecFields, TreeNode, Unit
+
+R = TypeVar("R")
+
+
+class Client:
+    """Talks to the daemon of this user; ``finder`` or the arguments name another one.
+
+    Cheap to make and without state: it opens one connection per call, looks up where the daemon is at each, and so
+    survives a restart of the daemon and a rotation of the token. May be shared between threads. Every method raises
+    ``DaemonNotRunning``, ``Unauthorized`` and ``TimedOut`` beside what it names itself.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, finder: Finder | None = None) -> None:
+        self._finder = finder or find_daemon(url=url, token=token)
+        self.agents = Agents(self)
+
+    def send(self, call: Call[R]) -> R:
+        """Carry out one call and return what it is for."""
+        conversation = Conversation(call, self._finder)
+        converse([conversation])
+        return conversation.result()
+
+    def send_all(
+        self, wanted: Sequence[Call[R]], *, tick: float = 1.0, on_tick: Callable[[list[int]], object] | None = None
+    ) -> list[R | HoodyError]:
+        """Carry out calls at the same time; return for each its value or its ``HoodyError``, in the same order.
+
+        ``on_tick`` is called every ``tick`` seconds with the indexes of those that are still under way.
+        """
+        conversations = [Conversation(call, self._finder) for call in wanted]
+
+        def told() -> None:
+            if on_tick is not None:
+                on_tick([index for index, one in enumerate(conversations) if not one.finished])
+
+        converse(conversations, tick=tick if on_tick else None, on_tick=told)
+        results: list[R | HoodyError] = []
+        for conversation in conversations:
+            try:
+                results.append(conversation.result())
+            except HoodyError as error:
+                results.append(error)
+        return results
+
+    def tree(self) -> TreeNode:
+        """Return the supervision tree."""
+        return self.send(calls.tree())
+
+    def health(self) -> HealthReport:
+        """Return the health of everything, rolled up."""
+        return self.send(calls.health())
+
+    def status(self) -> DaemonStatus:
+        """Return what the daemon says of itself: version, address, since when, where its files are."""
+        return self.send(calls.status())
+
+    def rotate_token(self) -> None:
+        """Make a new token and forget the old one. Clients that read the token from its file go on by themselves."""
+        self.send(calls.rotate_token())
+
+    def shutdown(self, *, leave_agents: bool = False) -> None:
+        """Ask the daemon to end, with its agents unless told to leave them; returns when it has begun to."""
+        self.send(calls.shutdown(leave_agents=leave_agents))
+
+
+class Agents:
+    """The agents of a daemon: ``client.agents``."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._calls = calls.UnitCalls("agents")
+
+    def list(
+        self, *, state: str | None = None, health: str | None = None, label: str | None = None, timeout: float = 30
+    ) -> list[Unit]:
+        """Return every agent, ordered by name, or those in a state, of a health, with a label ``KEY=VALUE``."""
+        found: list[Unit] = []
+        after: str | None = None
+        while True:
+            call = self._calls.page(after=after, timeout=timeout, state=state, health=health, label=label)
+            page = self._client.send(call)
+            found += page["items"]
+            after = page.get("next")
+            if not after:
+                return found
+
+    def get(self, name: str, *, reveal: Sequence[str] = ()) -> Unit:
+        """Return one agent; values of its environment are hidden but for the names in ``reveal``. ``NotFound``."""
+        return self._client.send(self._calls.get(name, reveal=reveal))
+
+    def create(
+        self,
+        name: str,
+        command: str | Sequence[str],
+        *,
+        start: bool = True,
+        labels: Mapping[str, str] | None = None,
+        workspace: str | None = None,
+        idempotency_key: str | None = None,
+        **spec: Unpack[SpecFields],
+    ) -> Unit:
+        """Define an agent and, unless told not to, start it. ``AlreadyExists``, ``InvalidInput``.
+
+        Returns when the definition is on disk; ``start(name, wait=True)`` afterwards waits until it runs.
+        """
+        document = calls.definition(command, spec, name=name, labels=labels, workspace=workspace)
+        return self._client.send(self._calls.create(document, start=start, key=idempotency_key))
+
+    def replace(self, name: str, definition: Mapping[str, object], *, revision: int | None = None) -> Unit:
+        """Give an agent a new definition; one that runs is restarted if it differs. ``RevisionMismatch``."""
+        return self._client.send(self._calls.replace(name, definition, revision=revision))
+
+    def patch(self, name: str, changes: Mapping[str, object], *, revision: int | None = None) -> Unit:
+        """Change some keys of a definition (a JSON merge patch: None removes a key). ``RevisionMismatch``."""
+        return self._client.send(self._calls.patch(name, changes, revision=revision))
+
+    def delete(self, name: str, *, force: bool = False, revision: int | None = None, timeout: float = 60) -> None:
+        """Forget an agent. One that is not at rest is refused (``InvalidTransition``), or stopped with ``force``."""
+        self._client.send(self._calls.delete(name, force=force, revision=revision, timeout=timeout))
+
+    def start(self, name: str, *, wait: bool = False, timeout: float = 60) -> Unit:
+        """Make an agent run. With ``wait``, return when it does. ``SpawnFailed``, ``InvalidTransition``."""
+        return self._client.send(self._calls.verb(name, "start", wait=wait, timeout=timeout))
+
+    def stop(self, name: str, *, wait: bool = False, timeout: float = 60, now: bool = False) -> Unit:
+        """Make an agent stop and stay so. With ``wait``, return when nothing of it is left; ``now`` kills at once."""
+        return self._client.send(self._calls.verb(name, "stop", wait=wait, timeout=timeout, now=now))
+
+    def restart(self, name: str, *, wait: bool = False, timeout: float = 60) -> Unit:
+        """Stop what runs, then start; an agent at rest is just started. ``SpawnFailed``, ``InvalidTransition``."""
+        return self._client.send(self._calls.verb(name, "restart", wait=wait, timeout=timeout))
+
+    def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
+        """Send a signal to its process, or to its whole process group. ``InvalidTransition`` where there is none."""
+        return self._client.send(self._calls.signal(name, signal, group=group))
+
+    def logs(
+        self,
+        name: str,
+        *,
+        tail: int | None = 100,
+        stream: str | None = None,
+        timeout: float = 60,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> bytes:
+        """Return the last ``tail`` lines of its output (None: all that is kept), of both streams or of one.
+
+        With ``sink``, the bytes go there as they come, and what is returned is empty.
+        """
+        return self._client.send(self._calls.logs(name, tail=tail, stream=stream, timeout=timeout, sink=sink))

@@ -1,0 +1,175 @@
+"""Every call of the API, each as one function that returns a :class:`Call`; what both clients are made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hoody.client.call import MARGIN, Call, json_request, read_json
+from hoody.client.wire import BadAnswer, Request, Response, percent
+
+if TYPE_CHECKING:
+    from hoody.client.types import DaemonStatus, HealthReport, TreeNode, Unit, UnitPage
+
+_API: Final = "/api/v1"
+_DEFAULT: Final = 30.0
+
+
+def _object(response: Response) -> Any:  # noqa: ANN401 - the caller names the TypedDict
+    document = read_json(response)
+    if not isinstance(document, dict):
+        raise BadAnswer("the daemon answered with something that is not a JSON object")
+    return document
+
+
+def _nothing(_response: Response) -> None:
+    return None
+
+
+def _query(**values: str | float | bool | None) -> str:
+    """Write the query of a URL, leaving out what is None."""
+    words = {True: "true", False: "false"}
+    given = [
+        (name, words[value] if isinstance(value, bool) else str(value))
+        for name, value in values.items()
+        if value is not None
+    ]
+    return _pairs(given)
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
+    return "?" + "&".join(f"{percent(name)}={percent(value)}" for name, value in pairs) if pairs else ""
+
+
+def _path(kind: str, name: str, verb: str = "") -> str:
+    return f"{_API}/{kind}/{percent(name)}" + (f"/{verb}" if verb else "")
+
+
+class UnitCalls:
+    """The calls of one kind of unit: ``kind`` is the plural in the address, for example ``agents``."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def page(self, *, after: str | None, timeout: float, **filters: str | None) -> Call[UnitPage]:
+        """Ask for a part of the list, from behind the name ``after``."""
+        target = f"{_API}/{self.kind}" + _query(**filters, after=after)
+        return Call(json_request("GET", target), _page, timeout=timeout, repeatable=True)
+
+    def get(self, name: str, *, reveal: Sequence[str] = ()) -> Call[Unit]:
+        """Ask for one unit, with the environment values named in ``reveal``."""
+        request = json_request("GET", _path(self.kind, name) + _pairs([("reveal", key) for key in reveal]))
+        return Call(request, _object, timeout=_DEFAULT, repeatable=True)
+
+    def create(self, definition: Mapping[str, object], *, start: bool, key: str | None) -> Call[Unit]:
+        """Define a unit. ``key`` makes the call repeatable: the daemon answers a repetition with the first answer."""
+        headers = {"Idempotency-Key": key or os.urandom(16).hex()}
+        request = json_request("POST", f"{_API}/{self.kind}" + _query(start=start), definition, headers=headers)
+        return Call(request, _object, timeout=_DEFAULT, repeatable=True)
+
+    def replace(self, name: str, definition: Mapping[str, object], *, revision: int | None) -> Call[Unit]:
+        """Write a whole definition, if the unit is still at ``revision``."""
+        request = json_request("PUT", _path(self.kind, name), definition, headers=_if_match(revision))
+        return Call(request, _object, timeout=_DEFAULT, repeatable=revision is None)
+
+    def patch(self, name: str, changes: Mapping[str, object], *, revision: int | None) -> Call[Unit]:
+        """Change some keys of a definition, if the unit is still at ``revision``."""
+        request = json_request(
+            "PATCH",
+            _path(self.kind, name),
+            changes,
+            headers=_if_match(revision),
+            content_type="application/merge-patch+json",
+        )
+        return Call(request, _object, timeout=_DEFAULT, repeatable=revision is None)
+
+    def delete(self, name: str, *, force: bool, revision: int | None, timeout: float) -> Call[None]:
+        """Forget a unit."""
+        # Not repeatable: a second delete would answer "not found", which is not what happened.
+        request = json_request(
+            "DELETE", _path(self.kind, name) + _query(force=force or None), headers=_if_match(revision)
+        )
+        return Call(request, _nothing, timeout=timeout + MARGIN)
+
+    def verb(self, name: str, verb: str, *, wait: bool, timeout: float, now: bool = False) -> Call[Unit]:
+        """Start, stop or restart. Starting what runs and stopping what is stopped is done already: repeatable."""
+        target = _path(self.kind, name, verb) + _query(
+            wait=wait, timeout=f"{timeout:.3f}s" if wait else None, now=now or None
+        )
+        deadline = timeout + MARGIN if wait else _DEFAULT
+        return Call(json_request("POST", target), _object, timeout=deadline, repeatable=verb != "restart")
+
+    def signal(self, name: str, signal: str, *, group: bool) -> Call[Unit]:
+        """Send a signal, to the process or its group."""
+        document = {"signal": signal, "group": group}
+        return Call(json_request("POST", _path(self.kind, name, "signal"), document), _object, timeout=_DEFAULT)
+
+    def logs(
+        self, name: str, *, tail: int | None, stream: str | None, timeout: float, sink: Callable[[bytes], object] | None
+    ) -> Call[bytes]:
+        """Ask for the last lines of the output as plain text; ``tail`` None means all."""
+        target = _path(self.kind, name, "logs") + _query(tail="all" if tail is None else tail, stream=stream)
+        request = Request("GET", target, (("Accept", "text/plain"),))
+        return Call(request, _body, timeout=timeout, repeatable=sink is None, sink=sink)
+
+
+def _body(response: Response) -> bytes:
+    return response.body
+
+
+def _page(response: Response) -> Any:  # noqa: ANN401 - a UnitPage, checked as far as it is walked
+    page = _object(response)
+    if not isinstance(page.get("items"), list):
+        raise BadAnswer("the daemon answered a list without items")
+    return page
+
+
+def _if_match(revision: int | None) -> dict[str, str]:
+    return {} if revision is None else {"If-Match": f'"{revision}"'}
+
+
+def tree() -> Call[TreeNode]:
+    """The supervision tree."""
+    return Call(json_request("GET", f"{_API}/tree"), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def health() -> Call[HealthReport]:
+    """The health of everything, rolled up."""
+    return Call(json_request("GET", f"{_API}/health"), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def status() -> Call[DaemonStatus]:
+    """The daemon itself."""
+    return Call(json_request("GET", f"{_API}/status"), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def rotate_token() -> Call[str]:
+    """Make a new token; answers with it, or with nothing where the daemon only writes it to its file."""
+    return Call(
+        json_request("POST", f"{_API}/token/rotate"), lambda got: str(_object(got).get("token", "")), timeout=_DEFAULT
+    )
+
+
+def shutdown(*, leave_agents: bool) -> Call[None]:
+    """Ask the daemon to end; answers when it has begun to."""
+    return Call(json_request("POST", f"{_API}/shutdown", {"leave_agents": leave_agents}), _nothing, timeout=_DEFAULT)
+
+
+def definition(
+    command: str | Sequence[str],
+    spec: Mapping[str, object],
+    *,
+    name: str,
+    labels: Mapping[str, str] | None,
+    workspace: str | None,
+) -> dict[str, object]:
+    """Build the flat document that defines a unit, without the keys that say nothing."""
+    document: dict[str, object] = {"name": name, "command": command if isinstance(command, str) else list(command)}
+    if labels:
+        document["labels"] = dict(labels)
+    if workspace is not None:
+        document["workspace"] = workspace
+    return {**document, **spec}

@@ -1,0 +1,126 @@
+"""The shapes of the API's objects, for type checkers and readers; nothing here is needed at run time.
+
+A newer daemon may send more than is written here. Times are RFC 3339 in UTC, durations in a status are seconds,
+durations in a definition are text such as ``"500ms"`` (numbers of seconds are taken as well).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+Duration = str | float
+State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
+
+
+class BackoffFields(TypedDict, total=False):
+    """``backoff`` of a definition."""
+
+    initial: Duration
+    factor: float
+    max: Duration
+    jitter: float
+    reset_after: Duration
+
+
+class SpecFields(TypedDict, total=False):
+    """What a definition may say beside its command."""
+
+    shell: bool
+    directory: str | None
+    environment: dict[str, str]
+    environment_files: list[str]
+    restart: Literal["always", "on-failure", "never", "permanent", "transient", "temporary"]
+    success_exit_codes: list[int]
+    success_signals: list[str]
+    backoff: BackoffFields
+    max_restarts: int
+    period: Duration
+    on_give_up: Literal["retry", "fail", "escalate"]
+    start_seconds: Duration
+    stop_signal: str
+    stop_timeout: Duration
+
+
+class Spec(SpecFields):
+    """The definition of a unit as the daemon shows it."""
+
+    command: str | list[str]
+
+
+class LastExit(TypedDict):
+    """How a unit last ended. One of ``code`` and ``signal`` is set, or neither where it never started."""
+
+    reason: str
+    at: str
+    code: int | None
+    signal: str | None
+    core_dumped: bool
+    detail: str
+    incarnation: int
+
+
+class UnitStatus(TypedDict):
+    """What a unit is doing."""
+
+    state: State
+    desired: Literal["running", "stopped"]
+    reason: str
+    ready: bool
+    health: Literal["starting", "healthy", "unhealthy", "none"]
+    pid: int | None
+    incarnation: int
+    restarts: int
+    counters: dict[str, int]
+    started_at: str | None
+    exit: LastExit | None
+    next_retry_at: str | None
+    crash_loop: bool
+    waiting_for: list[str]
+
+
+class Unit(TypedDict):
+    """A unit: what was asked for, and what is."""
+
+    kind: str
+    name: str
+    workspace: str | None
+    labels: dict[str, str]
+    revision: int
+    created_at: str
+    spec: Spec
+    status: UnitStatus
+
+
+class UnitPage(TypedDict):
+    """A part of a list; ``next`` is the ``after`` of the following part, or None at the end."""
+
+    items: list[Unit]
+    next: str | None
+
+
+class DaemonStatus(TypedDict, total=False):
+    """What the daemon says of itself."""
+
+    version: str
+    pid: int
+    instance: str
+    started_at: str
+    url: str
+    python: str
+
+
+class HealthReport(TypedDict, total=False):
+    """The health of everything, rolled up."""
+
+    status: str
+
+
+class TreeNode(TypedDict, total=False):
+    """A node of the supervision tree with what is below it."""
+
+    id: str
+    kind: str
+    strategy: str | None
+    state: str
+    restarts: int
+    children: list[TreeNode]
