@@ -1,0 +1,190 @@
+"""The driver of agents: Linux processes. See ``supervisor.units.driver`` for what a driver keeps."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import define
+
+from supervisor.agents.environment import inherited_environment
+from supervisor.agents.exits import ExitWatcher, Watched
+from supervisor.agents.host import Host
+from supervisor.agents.identity import boot_id
+from supervisor.agents.marks import Mark
+from supervisor.agents.memory import KernelLog, OutOfMemory
+from supervisor.agents.orphans import Flights, OrphanReaper
+from supervisor.agents.output import Output
+from supervisor.agents.pidfd import open_pidfd
+from supervisor.agents.scan import look_at, take_picture
+from supervisor.agents.spawn import Spawned, Spawner
+from supervisor.agents.strays import Stray, strays
+from supervisor.agents.sweep import Sweeper
+from supervisor.agents.threads import LastingThreads
+from supervisor.agents.window import LimitWindow
+from supervisor.descriptors import lift
+from supervisor.errors import DriverError, SignalFailed, SpawnFailed
+from supervisor.units.driver import ExitStatus, Identity, Launch, OnExit
+from supervisor.units.spec import AgentSpec
+
+SPAWN_TIMEOUT: Final = 30.0
+"""Seconds that a start may take before it is taken for lost. Only a disk that does not answer takes so long."""
+_THREADS: Final = 4
+
+
+@define(eq=False)
+class ProcessIncarnation:
+    """A process that is looked after."""
+
+    _watched: Watched
+    _mark: Mark
+    _exits: ExitWatcher
+    _sweeper: Sweeper
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is, for the store."""
+        return self._watched.identity
+
+    def signal(self, number: int, *, whole_group: bool = True) -> None:
+        """Send a signal to the process group, or only to the main process. Raises ``SignalFailed``."""
+        try:
+            self._watched.signal(number, whole_group=whole_group)
+        except PermissionError:
+            pid = self.identity.pid
+            raise SignalFailed(f"process {pid} belongs to another user, who alone may signal it") from None
+        except OSError as error:
+            raise SignalFailed(f"signal {number} could not be sent: {error.strerror}") from error
+
+    async def clear(self, *, deadline: float) -> tuple[int, ...]:
+        """Kill everything that is left of the process tree; see ``Incarnation.clear``."""
+        return await self._sweeper.clear(self._watched, self._mark, deadline)
+
+    def detach(self) -> None:
+        """Stop looking after it and leave it running. Idempotent."""
+        self._exits.give_up(self._watched)
+
+
+class ProcessDriver:
+    """Starts, finds again and watches the processes of one daemon.
+
+    ``instance`` names the daemon's home: processes started for one instance are never taken for those of another.
+    ``host`` is the standing of this process (``supervisor.agents.host``). :meth:`run` must be running for ends to be
+    reported; it is a service of the tree, and restarting it loses nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance: str,
+        output: Output,
+        host: Host,
+        environment: Mapping[str, str] | None = None,
+        home: str | None = None,
+    ) -> None:
+        self.instance = instance
+        self._spawner = Spawner(
+            output=output,
+            window=LimitWindow(host.descriptors),
+            inherited=inherited_environment(os.environ if environment is None else environment),
+            home=str(Path.home()) if home is None else home,
+        )
+        self._memory = OutOfMemory(KernelLog())
+        self._exits = ExitWatcher(self._memory)
+        self._flights = Flights()
+        self._orphans = OrphanReaper(self._exits, self._flights)
+        self._sweeper = Sweeper(self._exits, subreaper=host.subreaper)
+        self._threads = LastingThreads("spawn", _THREADS)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Report ends and reap orphans until cancelled."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._exits.run)
+            await nursery.start(self._orphans.run)
+            task_status.started()
+
+    def close(self) -> None:
+        """Give back what the driver holds beside its processes. No process is touched."""
+        self._memory.close()
+
+    async def spawn(self, launch: Launch[AgentSpec], on_exit: OnExit) -> ProcessIncarnation:
+        """Start one incarnation; see ``Driver.spawn``."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        mark = self._mark(launch)
+        flight = self._flights.depart()
+        with trio.move_on_after(SPAWN_TIMEOUT) as scope:
+            start = functools.partial(self._spawner.start, launch.spec, mark)
+            try:
+                spawned = await self._threads.run(start, functools.partial(self._arrived_late, flight, scope))
+            except Exception:
+                self._flights.land(flight)
+                raise
+            return self._look_after(self._take_up(spawned, flight, on_exit), mark)
+        raise SpawnFailed(
+            f"{launch.unit} could not be started: the system did not answer for {SPAWN_TIMEOUT:.0f} seconds",
+            hint="a network disk that is out of reach holds up whoever reads from it",
+        )
+
+    async def adopt(self, identity: Identity, launch: Launch[AgentSpec], on_exit: OnExit) -> ProcessIncarnation | None:
+        """Look after a process that somebody else started; see ``Driver.adopt``."""
+        await trio.lowlevel.checkpoint()
+        mark = self._mark(launch)
+        if identity.boot_id != boot_id():
+            return None
+        try:
+            pidfd = open_pidfd(identity.pid, identity.start_time)
+        except OSError as error:
+            raise DriverError(f"process {identity.pid} cannot be looked after: {error.strerror}") from error
+        if pidfd is None:
+            return None
+        if not _carries(identity.pid, mark):
+            os.close(pidfd)
+            return None
+        return self._look_after(self._exits.watch(identity, lift(pidfd), on_exit), mark)
+
+    async def find_strays(self, known: Iterable[tuple[str, int]] = ()) -> tuple[Stray, ...]:
+        """Return what runs of this daemon's units, whoever started it; see :func:`supervisor.agents.strays.strays`."""
+        marks = [Mark(unit, incarnation, self.instance) for unit, incarnation in known]
+        picture = await trio.to_thread.run_sync(functools.partial(take_picture, read_marks=True))
+        return strays(picture, self.instance, marks)
+
+    def _arrived_late(self, flight: int, scope: trio.CancelScope, spawned: Spawned | None) -> None:
+        """Deal with a start whose caller has gone: leave it for adoption, or end it if it was taken for lost."""
+        if spawned is None:
+            self._flights.land(flight)
+            return
+        watched = self._take_up(spawned, flight, _tell_nobody)
+        if scope.cancelled_caught:
+            watched.signal(signal.SIGKILL, whole_group=True)
+        else:
+            self._exits.give_up(watched)
+
+    def _take_up(self, spawned: Spawned, flight: int, on_exit: OnExit) -> Watched:
+        watched = self._exits.watch(spawned.identity, spawned.pidfd, on_exit)
+        self._flights.land(flight)
+        return watched
+
+    def _look_after(self, watched: Watched, mark: Mark) -> ProcessIncarnation:
+        return ProcessIncarnation(watched, mark, self._exits, self._sweeper)
+
+    def _mark(self, launch: Launch[AgentSpec]) -> Mark:
+        return Mark(launch.unit, launch.incarnation, self.instance)
+
+
+def _carries(pid: int, mark: Mark) -> bool:
+    """Tell whether nothing speaks against the process being the one; a program may erase what speaks for it."""
+    found = look_at(pid)
+    if found is None:
+        return False
+    if found.seal is not None:
+        return found.seal == mark.seal
+    return found.mark is None or found.mark == mark
+
+
+def _tell_nobody(_status: ExitStatus) -> None:
+    """Take the end of a process that nobody waits for."""
