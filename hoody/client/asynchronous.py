@@ -53,9 +53,9 @@ class AsyncClient:
         """Return what the daemon says of itself: version, address, since when, where its files are."""
         return await self.send(calls.status())
 
-    async def rotate_token(self) -> None:
-        """Make a new token and forget the old one. Clients that read the token from its file go on by themselves."""
-        await self.send(calls.rotate_token())
+    async def rotate_token(self) -> str:
+        """Make a new token, return it, and forget the old one. Clients that read its file go on by themselves."""
+        return await self.send(calls.rotate_token())
 
     async def shutdown(self, *, leave_agents: bool = False) -> None:
         """Ask the daemon to end, with its agents unless told to leave them; returns when it has begun to."""
@@ -70,14 +70,22 @@ class AsyncAgents:
         self._calls = calls.UnitCalls("agents")
 
     async def list(
-        self, *, state: str | None = None, health: str | None = None, label: str | None = None, timeout: float = 30
+        self,
+        *,
+        states: Sequence[str] = (),
+        healths: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        workspace: str | None = None,
+        timeout: float = 30,
     ) -> list[Unit]:
-        """Return every agent, ordered by name, or those in a state, of a health, with a label ``KEY=VALUE``."""
+        """Return every agent, ordered by name, or those in one of these states, of one of these healths, and with all
+        of these labels (``KEY=VALUE``, or ``KEY`` for any value).
+        """
         found: list[Unit] = []
         after: str | None = None
+        filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace)
         while True:
-            call = self._calls.page(after=after, timeout=timeout, state=state, health=health, label=label)
-            page = await self._client.send(call)
+            page = await self._client.send(self._calls.page(filters, after=after, timeout=timeout))
             found += page["items"]
             after = page.get("next")
             if not after:

@@ -12,6 +12,9 @@ from hoody.client.wire import BadAnswer, Request, Response, percent
 if TYPE_CHECKING:
     from hoody.client.types import DaemonStatus, HealthReport, TreeNode, Unit, UnitPage
 
+Filters = Mapping[str, Sequence[str]]
+"""Which units of a list: the values of ``state``, ``health``, ``label`` and ``workspace``."""
+
 _API: Final = "/api/v1"
 _DEFAULT: Final = 30.0
 
@@ -54,10 +57,13 @@ class UnitCalls:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def page(self, *, after: str | None, timeout: float, **filters: str | None) -> Call[UnitPage]:
+    def page(self, filters: Filters, *, after: str | None, timeout: float) -> Call[UnitPage]:
         """Ask for a part of the list, from behind the name ``after``."""
-        target = f"{_API}/{self.kind}" + _query(**filters, after=after)
-        return Call(json_request("GET", target), _page, timeout=timeout, repeatable=True)
+        pairs = [(key, value) for key, values in filters.items() for value in values]
+        if after is not None:
+            pairs.append(("after", after))
+        request = json_request("GET", f"{_API}/{self.kind}{_pairs(pairs)}")
+        return Call(request, _page, timeout=timeout, repeatable=True)
 
     def get(self, name: str, *, reveal: Sequence[str] = ()) -> Call[Unit]:
         """Ask for one unit, with the environment values named in ``reveal``."""
@@ -90,7 +96,9 @@ class UnitCalls:
         """Forget a unit."""
         # Not repeatable: a second delete would answer "not found", which is not what happened.
         request = json_request(
-            "DELETE", _path(self.kind, name) + _query(force=force or None), headers=_if_match(revision)
+            "DELETE",
+            _path(self.kind, name) + _query(force=force or None, timeout=f"{timeout:.3f}s"),
+            headers=_if_match(revision),
         )
         return Call(request, _nothing, timeout=timeout + MARGIN)
 
@@ -131,6 +139,11 @@ def _if_match(revision: int | None) -> dict[str, str]:
     return {} if revision is None else {"If-Match": f'"{revision}"'}
 
 
+def filters(*, states: Sequence[str], healths: Sequence[str], labels: Sequence[str], workspace: str | None) -> Filters:
+    """Build the filters of a list."""
+    return {"state": states, "health": healths, "label": labels, "workspace": () if workspace is None else (workspace,)}
+
+
 def tree() -> Call[TreeNode]:
     """The supervision tree."""
     return Call(json_request("GET", f"{_API}/tree"), _object, timeout=_DEFAULT, repeatable=True)
@@ -147,7 +160,7 @@ def status() -> Call[DaemonStatus]:
 
 
 def rotate_token() -> Call[str]:
-    """Make a new token; answers with it, or with nothing where the daemon only writes it to its file."""
+    """Make a new token and answer with it."""
     return Call(
         json_request("POST", f"{_API}/token/rotate"), lambda got: str(_object(got).get("token", "")), timeout=_DEFAULT
     )

@@ -98,7 +98,7 @@ class UnitPage(TypedDict):
     next: str | None
 
 
-class DaemonStatus(TypedDict, total=False):
+class DaemonStatus(TypedDict):
     """What the daemon says of itself."""
 
     version: str
@@ -107,20 +107,37 @@ class DaemonStatus(TypedDict, total=False):
     started_at: str
     url: str
     python: str
+    folders: dict[str, str]
 
 
-class HealthReport(TypedDict, total=False):
-    """The health of everything, rolled up."""
-
-    status: str
-
-
-class TreeNode(TypedDict, total=False):
+class TreeNode(TypedDict):
     """A node of the supervision tree with what is below it."""
 
     id: str
-    kind: str
-    strategy: str | None
+    kind: Literal["supervisor", "dynamic_supervisor", "actor", "service"]
     state: str
+    strategy: str | None
+    incarnation: int
     restarts: int
+    intensity_used: int
+    intensity_allowed: int
+    crash_loop: bool
     children: list[TreeNode]
+
+
+class KindHealth(TypedDict):
+    """The health of all units of one kind."""
+
+    total: int
+    by_state: dict[str, int]
+    by_health: dict[str, int]
+    crash_loops: int
+    unhealthy: list[str]
+    unhealthy_total: int
+
+
+class HealthReport(TypedDict):
+    """The health of everything, rolled up."""
+
+    status: str
+    kinds: dict[str, KindHealth]

@@ -1,0 +1,1 @@
+"""``hoody up``, ``hoody down`` and ``hoody daemon run``."""

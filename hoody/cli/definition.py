@@ -1,0 +1,157 @@
+"""From the flags of ``run`` and ``create`` to the definition of an agent. Every key of a definition has its flag.
+
+Values are checked as far as they can be without the daemon (durations, signals, pairs); the daemon checks the rest and
+tells every fault at once, by the name of the key.
+"""
+
+# Without pathlib: it is not worth its import here.
+# ruff: noqa: PTH118
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncclick
+
+from hoody.cli.options import DURATION, PAIR, SIGNAL
+from supervisor.errors import InvalidInput
+
+F = TypeVar("F", bound=Callable[..., Any])
+option = asyncclick.option
+
+_RESTARTS: Final = ("always", "on-failure", "never")
+_GIVE_UPS: Final = ("retry", "fail", "escalate")
+
+PLAIN_FLAGS: Final[Mapping[str, str]] = {
+    "restart": "restart",
+    "max_restarts": "max_restarts",
+    "period": "period",
+    "on_give_up": "on_give_up",
+    "start_seconds": "start_seconds",
+    "stop_signal": "stop_signal",
+    "stop_timeout": "stop_timeout",
+    "backoff_initial": "backoff.initial",
+    "backoff_factor": "backoff.factor",
+    "backoff_max": "backoff.max",
+    "backoff_jitter": "backoff.jitter",
+    "backoff_reset_after": "backoff.reset_after",
+}
+"""Parameters whose value goes into the definition as it is, and the key that each sets."""
+
+_OPTIONS: Final = (
+    option(
+        "-e",
+        "--env",
+        "--environment",
+        "environment",
+        multiple=True,
+        metavar="KEY[=VALUE]",
+        help="Set a variable; KEY alone takes it from here.",
+    ),
+    option(
+        "--env-file",
+        "--environment-file",
+        "environment_files",
+        multiple=True,
+        metavar="FILE",
+        help="A file of KEY=value lines, read at each start.",
+    ),
+    option("--directory", metavar="FOLDER", help="Where it runs; the present folder if not given."),
+    option("--shell", is_flag=True, help="COMMAND is one string for sh -c."),
+    option("--restart", type=asyncclick.Choice(_RESTARTS), help="When to start it again after it ended (always)."),
+    option(
+        "--success-exit-code",
+        "success_exit_codes",
+        multiple=True,
+        type=int,
+        metavar="CODE",
+        help="An exit code that is a wanted end (0).",
+    ),
+    option("--success-signal", "success_signals", multiple=True, type=SIGNAL, help="A signal that is a wanted end."),
+    option("--backoff-initial", type=DURATION, help="Delay before the second try in a row (500ms)."),
+    option("--backoff-factor", type=float, help="What the delay is multiplied with each time (2)."),
+    option("--backoff-max", type=DURATION, help="The longest delay (60s)."),
+    option("--backoff-jitter", type=float, help="By how much of itself a delay varies (0.2)."),
+    option("--backoff-reset-after", type=DURATION, help="A run this long forgets earlier failures (60s)."),
+    option("--max-restarts", type=int, metavar="N", help="More than these within the period are a crash loop (10)."),
+    option("--period", type=DURATION, help="The period of --max-restarts (60s)."),
+    option("--on-give-up", type=asyncclick.Choice(_GIVE_UPS), help="What follows a crash loop (retry)."),
+    option("--start-seconds", type=DURATION, help="How long it must stay up to count as running (1s)."),
+    option("--stop-signal", type=SIGNAL, help="The signal that asks it to end (TERM)."),
+    option("--stop-timeout", type=DURATION, help="How long it may take to end before it is killed (10s)."),
+    option("-l", "--label", "labels", multiple=True, type=PAIR, help="A label, for finding it again."),
+    option("--workspace", metavar="NAME", help="The workspace that it belongs to."),
+)
+
+
+def definition_options(function: F) -> F:
+    """Add a flag for each key of a definition, and the command itself."""
+    for add in reversed(_OPTIONS):
+        function = add(function)
+    return asyncclick.argument("words", nargs=-1, required=True, metavar="COMMAND...", type=asyncclick.UNPROCESSED)(
+        function
+    )
+
+
+def definition(parameters: Mapping[str, Any], environ: Mapping[str, str], folder: str) -> dict[str, Any]:
+    """Build the document that defines an agent, without its name, from the values of the flags.
+
+    Only what was given is in it, so that the daemon's defaults hold for the rest. ``environ`` and ``folder`` are the
+    user's own: relative paths mean what they mean where the command was typed.
+    """
+    document: dict[str, Any] = {"command": _command(parameters["words"], shell=parameters["shell"])}
+    if parameters["shell"]:
+        document["shell"] = True
+    in_workspace = parameters["workspace"] is not None
+    if in_workspace:
+        document["workspace"] = parameters["workspace"]
+    given = parameters["directory"]
+    if given is not None or not in_workspace:
+        document["directory"] = (given or "") if in_workspace else os.path.join(folder, given or "").rstrip("/") or "/"
+    for path in parameters["environment_files"]:
+        document.setdefault("environment_files", []).append(path if in_workspace else os.path.join(folder, path))
+    if parameters["environment"]:
+        document["environment"] = _environment(parameters["environment"], environ)
+    if parameters["labels"]:
+        document["labels"] = dict(parameters["labels"])
+    for name in ("success_exit_codes", "success_signals"):
+        if parameters[name]:
+            document[name] = list(parameters[name])
+    _set_plain(document, parameters)
+    return document
+
+
+def _set_plain(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
+    for parameter, path in PLAIN_FLAGS.items():
+        if parameters[parameter] is None:
+            continue
+        table, _, key = path.rpartition(".")
+        (document.setdefault(table, {}) if table else document)[key] = parameters[parameter]
+
+
+def _command(words: Sequence[str], *, shell: bool) -> str | list[str]:
+    if not shell:
+        return list(words)
+    if len(words) > 1:
+        raise InvalidInput(
+            f"--shell takes the command as one string, got {len(words)} words",
+            hint="put the whole command in quotes: hoody run --shell -- 'cd /srv && exec ./serve'",
+        )
+    return words[0]
+
+
+def _environment(pairs: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key:
+            raise InvalidInput(f"--env expects KEY=VALUE, got {pair!r}")
+        if not equals:
+            if key not in environ:
+                raise InvalidInput(
+                    f"--env {key}: there is no such variable here", hint=f"give its value: --env {key}=..."
+                )
+            value = environ[key]
+        found[key] = value
+    return found
