@@ -1,1 +1,63 @@
-"""The actor runtime and the supervision tree. Knows no process and no container."""
+"""The actor runtime and the supervision tree. Knows no process and no container.
+
+Everything public is here; import from nowhere else. ``supervisor.runtime.testing`` has what tests need.
+"""
+
+from supervisor.runtime.actor import Actor as Actor
+from supervisor.runtime.actor import Context as Context
+from supervisor.runtime.build import actor as actor
+from supervisor.runtime.build import dynamic_supervisor as dynamic_supervisor
+from supervisor.runtime.build import supervisor as supervisor
+from supervisor.runtime.children import ChildState as ChildState
+from supervisor.runtime.dead_letters import DeadLetters as DeadLetters
+from supervisor.runtime.dynamic import DynamicSupervisor as DynamicSupervisor
+from supervisor.runtime.errors import ActorNotFound as ActorNotFound
+from supervisor.runtime.errors import ActorStopped as ActorStopped
+from supervisor.runtime.errors import AskTimeout as AskTimeout
+from supervisor.runtime.errors import ChildNotFound as ChildNotFound
+from supervisor.runtime.errors import DuplicateChild as DuplicateChild
+from supervisor.runtime.errors import MailboxFull as MailboxFull
+from supervisor.runtime.errors import NameTaken as NameTaken
+from supervisor.runtime.errors import ReplyDropped as ReplyDropped
+from supervisor.runtime.errors import RestartsExhausted as RestartsExhausted
+from supervisor.runtime.errors import SpecError as SpecError
+from supervisor.runtime.errors import StartFailed as StartFailed
+from supervisor.runtime.errors import SupervisorBug as SupervisorBug
+from supervisor.runtime.errors import TooManyChildren as TooManyChildren
+from supervisor.runtime.errors import Unstoppable as Unstoppable
+from supervisor.runtime.monitors import Down as Down
+from supervisor.runtime.monitors import MonitorId as MonitorId
+from supervisor.runtime.policy import INFRASTRUCTURE as INFRASTRUCTURE
+from supervisor.runtime.policy import NO_BACKOFF as NO_BACKOFF
+from supervisor.runtime.policy import AutoShutdown as AutoShutdown
+from supervisor.runtime.policy import Backoff as Backoff
+from supervisor.runtime.policy import OnGiveUp as OnGiveUp
+from supervisor.runtime.policy import RestartPolicy as RestartPolicy
+from supervisor.runtime.policy import RestartType as RestartType
+from supervisor.runtime.policy import Strategy as Strategy
+from supervisor.runtime.reasons import Cancelled as Cancelled
+from supervisor.runtime.reasons import Crashed as Crashed
+from supervisor.runtime.reasons import ExitReason as ExitReason
+from supervisor.runtime.reasons import Normal as Normal
+from supervisor.runtime.reasons import Stopped as Stopped
+from supervisor.runtime.ref import ActorRef as ActorRef
+from supervisor.runtime.registry import Registry as Registry
+from supervisor.runtime.reply import Reply as Reply
+from supervisor.runtime.service import ServiceContext as ServiceContext
+from supervisor.runtime.spec import ChildSpec as ChildSpec
+from supervisor.runtime.spec import NodeKind as NodeKind
+from supervisor.runtime.spec import Shutdown as Shutdown
+from supervisor.runtime.system import System as System
+from supervisor.runtime.system import run as run
+from supervisor.runtime.telemetry import ChildEnded as ChildEnded
+from supervisor.runtime.telemetry import ChildGaveUp as ChildGaveUp
+from supervisor.runtime.telemetry import ChildStarted as ChildStarted
+from supervisor.runtime.telemetry import ChildUnstoppable as ChildUnstoppable
+from supervisor.runtime.telemetry import CleanupFailed as CleanupFailed
+from supervisor.runtime.telemetry import DeadLetter as DeadLetter
+from supervisor.runtime.telemetry import Event as Event
+from supervisor.runtime.telemetry import HandlerDetached as HandlerDetached
+from supervisor.runtime.telemetry import RestartScheduled as RestartScheduled
+from supervisor.runtime.telemetry import Telemetry as Telemetry
+from supervisor.runtime.telemetry import TreeStuck as TreeStuck
+from supervisor.runtime.tree import TreeNode as TreeNode

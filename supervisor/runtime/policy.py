@@ -10,7 +10,7 @@ import math
 from enum import StrEnum
 
 from attrs import field, frozen
-from attrs.validators import ge, in_
+from attrs.validators import ge, instance_of
 
 
 class RestartType(StrEnum):
@@ -85,11 +85,11 @@ class RestartPolicy:
     growing delays can keep the window from ever filling.
     """
 
-    restart: RestartType = field(default=RestartType.PERMANENT, validator=in_(RestartType))
+    restart: RestartType = field(default=RestartType.PERMANENT, validator=instance_of(RestartType))
     backoff: Backoff = field(factory=Backoff)
     max_restarts: int = field(default=10, validator=ge(0))
     period: float = field(default=60.0, validator=[_finite, ge(0)])
-    on_give_up: OnGiveUp = field(default=OnGiveUp.RETRY, validator=in_(OnGiveUp))
+    on_give_up: OnGiveUp = field(default=OnGiveUp.RETRY, validator=instance_of(OnGiveUp))
 
 
 INFRASTRUCTURE = RestartPolicy(backoff=NO_BACKOFF, max_restarts=3, period=5.0, on_give_up=OnGiveUp.ESCALATE)

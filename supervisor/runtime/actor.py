@@ -1,0 +1,260 @@
+"""Actors: a mailbox, one handler at a time, and nothing shared.
+
+The actor is written by subclassing ``Actor``; everything around it (mailbox, timers, monitors, clean-up, the order of
+things at the end) is the shell in this module, one task per actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, TypeVarTuple
+
+import trio
+
+from supervisor.runtime.mailbox import EMPTY, Control, Mailbox
+from supervisor.runtime.monitors import Down, DownNotice, MonitorId, tell_watchers, unwatch, watch
+from supervisor.runtime.reasons import ExitReason
+from supervisor.runtime.ref import ActorRef
+from supervisor.runtime.service import ServiceContext
+from supervisor.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from supervisor.runtime.system import System
+
+M = TypeVar("M")
+Ts = TypeVarTuple("Ts")
+
+BATCH: Final = 32
+"""After this many messages in a row an actor lets others run."""
+
+
+class Actor(Generic[M]):
+    """Subclass this. Every incarnation is a fresh instance, so a restart begins with fresh state.
+
+    Nothing of it runs concurrently with anything else of it, except the tasks that it spawns.
+    """
+
+    async def pre_start(self, context: Context[M]) -> None:
+        """Get ready. The actor is registered already; messages wait. Failing here is a failed start."""
+
+    async def handle(self, message: M, context: Context[M]) -> None:
+        """Handle one message. An exception is a crash: the message is dropped and its asker told, never retried."""
+        raise NotImplementedError
+
+    async def on_down(self, down: Down, context: Context[M]) -> None:
+        """A monitored actor has ended."""
+
+    async def post_stop(self, context: Context[M], reason: ExitReason) -> None:
+        """Clean up after a start that succeeded, however the actor ended.
+
+        Runs shielded from cancellation, but not for longer than the actor's ``cleanup`` time. The name is free and no
+        message is accepted any more; replies that were kept can still be sent.
+        """
+
+
+class StopNow(Control):
+    """The supervisor asks the actor to stop."""
+
+    __slots__ = ()
+
+
+class TimerFired(Control, Generic[M]):
+    """A timer of the actor has fired; void if the timer was cancelled or replaced meanwhile."""
+
+    __slots__ = ("key", "message", "timer")
+
+    def __init__(self, key: Hashable, timer: Timer, message: M) -> None:
+        self.key = key
+        self.timer = timer
+        self.message = message
+
+
+class Context(Generic[M]):
+    """What one incarnation of an actor may do beside computing. To be used on the trio thread, from anywhere in it."""
+
+    __slots__ = ("_mailbox", "_monitors", "_service", "_timers", "leaving", "name", "ref", "system")
+
+    def __init__(self, service: ServiceContext, mailbox: Mailbox[M]) -> None:
+        self._service = service
+        self._mailbox = mailbox
+        self._timers: dict[Hashable, Timer] | None = None
+        self._monitors: dict[MonitorId, None] | None = None
+        self.system: System = service.system
+        self.ref: ActorRef[M] = ActorRef(mailbox)
+        self.name = mailbox.name
+        self.leaving = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the actor is ending: it was asked to, or has decided so itself."""
+        return self.leaving or self._service.stop_detail is not None
+
+    def post(self, message: M) -> None:
+        """Send ``message`` to myself through the system lane, which is never full. For synchronous callbacks."""
+        self._mailbox.post(message)
+
+    def stop(self) -> None:
+        """End normally after the present handler. Messages that wait become dead letters."""
+        self.leaving = True
+        self._mailbox.control(StopNow())
+
+    def start_timer(self, key: Hashable, delay: float, message: M) -> None:
+        """Deliver ``message`` in ``delay`` seconds, replacing the timer of this key."""
+        self.cancel_timer(key)
+        if self._timers is None:
+            self._timers = {}
+        timers = self.system.timers
+        self._timers[key] = timers.call_later(delay, partial(self._timer_due, key, message))
+
+    def cancel_timer(self, key: Hashable) -> None:
+        """Cancel the timer of this key: nothing of it is delivered from now on, even if it has fired already."""
+        if self._timers is not None:
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+
+    def spawn(self, task: Callable[[*Ts], Awaitable[None]], *args: *Ts) -> None:
+        """Run a background task of this incarnation: cancelled with it, and its crash is the actor's crash."""
+        self._service.spawn(task, *args)
+
+    def monitor(self, ref: ActorRef[Any]) -> MonitorId:
+        """Get exactly one ``Down`` when ``ref`` ends, at once if it has ended."""
+        monitor = watch(ref, self._mailbox)
+        if self._monitors is None:
+            self._monitors = {}
+        self._monitors[monitor] = None
+        return monitor
+
+    def demonitor(self, monitor: MonitorId) -> None:
+        """End a monitor: no ``Down`` of it is delivered from now on. Safe at any time."""
+        if self._monitors is not None:
+            self._monitors.pop(monitor, None)
+        unwatch(monitor)
+
+    def timer_is_due(self, fired: TimerFired[M]) -> bool:
+        """Take a fired timer out of the books; False where it was cancelled or replaced after it had fired."""
+        if self._timers is None or self._timers.get(fired.key) is not fired.timer:
+            return False
+        del self._timers[fired.key]
+        return True
+
+    def monitor_is_due(self, down: Down) -> bool:
+        """Take a monitor out of the books; False where it was ended after its notice had been sent."""
+        if down.monitor.ended:
+            return False
+        self.demonitor(down.monitor)
+        return True
+
+    def release(self) -> None:
+        """Give up every timer and monitor, at the end."""
+        for timer in (self._timers or {}).values():
+            timer.cancel()
+        for monitor in self._monitors or ():
+            unwatch(monitor)
+        self._timers = self._monitors = None
+
+    def _timer_due(self, key: Hashable, message: M) -> None:
+        if self._timers is not None and key in self._timers:
+            self._mailbox.control(TimerFired(key, self._timers[key], message))
+
+
+class ActorShell(Generic[M]):
+    """One incarnation of an actor, from its registration to its last farewell."""
+
+    __slots__ = ("_actor", "_context", "_drain", "_mailbox", "_ready", "_service")
+
+    def __init__(self, actor: Actor[M], service: ServiceContext, mailbox: Mailbox[M], *, drain: bool) -> None:
+        self._actor = actor
+        self._service = service
+        self._mailbox = mailbox
+        self._context: Context[M] = Context(service, mailbox)
+        self._drain = drain
+        self._ready = False
+
+    async def run(self) -> None:
+        """Serve the mailbox until told to stop."""
+        service, context = self._service, self._context
+        service.system.registry.register(self._mailbox.name, context.ref)
+        service.on_stop = self._asked_to_stop
+        await self._actor.pre_start(context)
+        self._ready = True
+        service.started()
+        await self._serve()
+
+    async def end(self, reason: ExitReason) -> None:
+        """Say farewell in the order that others may rely on.
+
+        Name free; no more messages; tasks gone; ``post_stop``; waiting asks failed; ``Down`` to the watchers. The
+        supervisor is told after this.
+        """
+        self._leave_the_registry()
+        try:
+            with trio.move_on_after(self._service.cleanup / 2):
+                await self._service.tasks_ended()
+            if self._ready:
+                await self._actor.post_stop(self._context, reason)
+        finally:
+            self._context.release()
+            self._mailbox.close(reason)
+            tell_watchers(self._mailbox, reason)
+
+    def _leave_the_registry(self) -> None:
+        self._service.system.registry.unregister(self._mailbox.name, self._context.ref)
+        self._mailbox.refuse()
+
+    def _asked_to_stop(self, _detail: str) -> None:
+        self._mailbox.control(StopNow())
+
+    async def _serve(self) -> None:
+        mailbox, actor, context = self._mailbox, self._actor, self._context
+        left = BATCH
+        while True:
+            item = mailbox.pop()
+            if isinstance(item, Control):
+                if item is EMPTY:
+                    if context.stopping:
+                        return
+                    await mailbox.wait()
+                    left = BATCH
+                    continue
+                if await self._control(item):
+                    return
+            else:
+                mailbox.handled += 1
+                await actor.handle(item, context)
+            # Nothing may keep a handled message alive: the end of its reply is how an asker learns of being dropped.
+            del item
+            left -= 1
+            if not left:
+                await trio.lowlevel.checkpoint()
+                left = BATCH
+
+    async def _control(self, item: Control) -> bool:
+        """Carry out an item of the runtime; True ends the actor."""
+        match item:
+            case TimerFired():
+                if self._context.timer_is_due(item):
+                    await self._actor.handle(item.message, self._context)
+            case DownNotice():
+                if self._context.monitor_is_due(item.down):
+                    await self._actor.on_down(item.down, self._context)
+            case StopNow():
+                if self._context.leaving or not self._drain:
+                    return True
+                self._leave_the_registry()
+        return False
+
+
+def actor_start(
+    factory: Callable[[], Actor[M]], *, name: str, capacity: int, cleanup: float, drain: bool
+) -> Callable[[ServiceContext], Awaitable[None]]:
+    """Return the start function of an actor's child spec."""
+
+    async def start(service: ServiceContext) -> None:
+        mailbox: Mailbox[M] = Mailbox(name, capacity, service.system)
+        shell = ActorShell(factory(), service, mailbox, drain=drain)
+        service.at_end(shell.end, within=cleanup)
+        await shell.run()
+
+    return start
