@@ -1,0 +1,16 @@
+"""Every route of the API, module by module."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from api.endpoints import Endpoint
+from api.routes import agents, control, daemon, listing, probes
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *probes.routes,
+    *daemon.routes,
+    *agents.routes,
+    *listing.routes,
+    *control.routes,
+)

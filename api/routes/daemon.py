@@ -1,0 +1,91 @@
+"""The daemon itself: what it is, its tree, its token, its end."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import frozen
+
+from api.answers import Answer, json_answer
+from api.endpoints import API, Call, Effect, Endpoints, NoBody, NoQuery
+from supervisor.errors import StorageError
+from supervisor.runtime import TreeNode
+
+routes = Endpoints()
+
+
+@frozen(kw_only=True)
+class DaemonStatus:
+    """What the daemon is and where it keeps its files."""
+
+    version: str
+    pid: int
+    instance: str
+    started_at: datetime
+    url: str
+    python: str
+    folders: Mapping[str, str]
+
+
+@frozen(kw_only=True)
+class NewToken:
+    """The token that is valid from now on."""
+
+    token: str
+
+
+@frozen(kw_only=True)
+class ShutdownBody:
+    """How the daemon ends."""
+
+    leave_agents: bool = False
+    """Leave running what runs, for the next daemon to look after."""
+
+
+@frozen(kw_only=True)
+class Stopping:
+    """The daemon has begun to stop."""
+
+    stopping: bool = True
+    leave_agents: bool
+
+
+@routes.add("GET", f"{API}/status", answer=DaemonStatus)
+async def show_status(call: Call[NoQuery]) -> Answer:
+    """Tell the daemon's version, process, address and folders."""
+    control = call.services.control
+    return json_answer(
+        DaemonStatus(
+            version=control.version,
+            pid=os.getpid(),
+            instance=control.instance,
+            started_at=control.started_at,
+            url=call.services.url,
+            python=platform.python_version(),
+            folders=control.folders,
+        )
+    )
+
+
+@routes.add("GET", f"{API}/tree", answer=TreeNode)
+async def show_tree(call: Call[NoQuery]) -> Answer:
+    """Show the supervision tree: strategies, states and restarts."""
+    return json_answer(call.services.system.tree())
+
+
+@routes.add("POST", f"{API}/token/rotate", answer=NewToken, problems=(StorageError,))
+async def rotate_token(call: Call[NoQuery]) -> Answer:
+    """Make a new token; the old one is refused from then on."""
+    call.body(NoBody)
+    return json_answer(NewToken(token=await call.services.control.rotate_token()))
+
+
+@routes.add("POST", f"{API}/shutdown", body=ShutdownBody, answer=Stopping, status=202, effect=Effect.DESTROY)
+async def shut_down(call: Call[NoQuery]) -> Answer:
+    """Begin the orderly end of the daemon; a second request hurries it."""
+    body = call.body(ShutdownBody)
+    call.services.control.shutdown(leave_units=body.leave_agents)
+    return json_answer(Stopping(leave_agents=body.leave_agents)).also(status=202)

@@ -1,0 +1,63 @@
+"""List agents: filtered, in pages, or all at once."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import ge, le, optional
+
+from api.answers import JSON_TYPE, Answer, json_text
+from api.endpoints import Call, Endpoints
+from api.routes.naming import AGENTS, DIRECTORY
+from supervisor.units.messages import ListUnits
+from supervisor.units.status import Health, State, UnitView
+
+routes = Endpoints()
+
+
+@frozen(kw_only=True)
+class ListQuery:
+    """Which agents to list. Several states, or healths, widen the choice; everything else narrows it."""
+
+    state: tuple[State, ...] = ()
+    """Only those in this state; repeatable."""
+    health: tuple[Health, ...] = ()
+    """Only those of this health; repeatable."""
+    label: tuple[str, ...] = ()
+    """``name=value``, or ``name`` for any value; repeatable, and all of them must fit."""
+    workspace: str | None = None
+    """Only those of this workspace."""
+    limit: int | None = field(default=None, validator=optional([ge(1), le(1000)]))
+    """At most this many, 1 to 1000; without it, all."""
+    after: str | None = None
+    """Go on behind the page whose ``next`` this is."""
+
+    def wants(self, view: UnitView) -> bool:
+        """Tell whether a unit is one of those asked for."""
+        return (
+            (not self.state or view.status.state in self.state)
+            and (not self.health or view.status.health in self.health)
+            and (self.workspace is None or view.workspace == self.workspace)
+            and all(_has_label(view, label) for label in self.label)
+            and (self.after is None or view.name > self.after)
+        )
+
+
+def _has_label(view: UnitView, label: str) -> bool:
+    name, given, value = label.partition("=")
+    return name in view.labels and (not given or view.labels[name] == value)
+
+
+@routes.add("GET", AGENTS, answer=UnitView)
+async def list_agents(call: Call[ListQuery]) -> Answer:
+    """List agents, ordered by name."""
+    views: tuple[UnitView, ...] = await call.services.ask(DIRECTORY, lambda reply: ListUnits(reply_to=reply))
+    query, texts = call.query, call.services.texts
+    if query == ListQuery():
+        return _page(texts.list_of_all(views), None)
+    found = [view for view in views if query.wants(view)]
+    page = found if query.limit is None else found[: query.limit]
+    return _page(texts.list_of(page), page[-1].name if len(page) < len(found) else None)
+
+
+def _page(items: bytes, following: str | None) -> Answer:
+    return Answer(body=b'{"items":' + items + b',"next":' + json_text(following) + b"}\n", media_type=JSON_TYPE)

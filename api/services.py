@@ -1,0 +1,34 @@
+"""What the handlers work with, and the one way in which they ask an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from attrs import field, frozen
+
+from api.answers import UnitTexts
+from api.work import Work
+from supervisor.control import DaemonControl
+from supervisor.runtime import ActorRef, Reply, System
+
+R = TypeVar("R")
+
+PATIENCE: Final = 10.0
+"""Seconds that an answer may take where the request does not say: actors answer in milliseconds, disks in seconds."""
+
+
+@frozen(kw_only=True)
+class Services:
+    """One incarnation of the HTTP service, as its handlers see it."""
+
+    system: System
+    control: DaemonControl
+    work: Work
+    url: str
+    texts: UnitTexts = field(factory=UnitTexts)
+
+    async def ask(self, actor: str, make: Callable[[Reply[R]], Any], *, timeout: float = PATIENCE) -> R:
+        """Send one message to the actor of that name and wait for its reply. Raises ``HoodyError``."""
+        ref: ActorRef[Any] = self.system.registry.ref(actor)
+        return await ref.ask(make, timeout=timeout)
