@@ -1,1 +1,1 @@
-"""What the daemon was told, on disk before it answers "done"."""
+"""The state that outlives the daemon: definitions, what is wanted of them, how far they are. SQLite behind an actor."""
