@@ -10,6 +10,7 @@ from attrs import field, frozen
 from api.answers import UnitTexts
 from api.work import Work
 from supervisor.control import DaemonControl
+from supervisor.errors import Overloaded
 from supervisor.runtime import ActorRef, Reply, System
 
 R = TypeVar("R")
@@ -29,6 +30,11 @@ class Services:
     texts: UnitTexts = field(factory=UnitTexts)
 
     async def ask(self, actor: str, make: Callable[[Reply[R]], Any], *, timeout: float = PATIENCE) -> R:
-        """Send one message to the actor of that name and wait for its reply. Raises ``HoodyError``."""
+        """Send one message to the actor of that name and wait for its reply. Raises ``HoodyError``.
+
+        An ask within the tree waits for room in a full mailbox; at the edge that would only make the queue longer.
+        """
         ref: ActorRef[Any] = self.system.registry.ref(actor)
+        if ref.full:
+            raise Overloaded(f"{actor!r} has as many requests waiting as it takes")
         return await ref.ask(make, timeout=timeout)

@@ -72,7 +72,7 @@ class Mailbox(Generic[M]):
         """Accept ``message``. Raises ``ActorStopped`` or ``MailboxFull``, and then nothing has changed."""
         if self.refusing:
             raise ActorStopped(self.name, self.exit)
-        if self._user is not None and len(self._user) >= self.capacity:
+        if self.full:
             raise MailboxFull(self.name, self.capacity)
         self._accept(message)
         reply = getattr(message, "reply_to", None)

@@ -41,6 +41,11 @@ class ActorRef(Generic[M]):
         """How many messages wait to be handled."""
         return self._mailbox.pending
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room just now: a message would be refused, and an ask would wait for room."""
+        return self._mailbox.full
+
     def tell(self, message: M) -> None:
         """Send ``message`` without waiting. Raises ``MailboxFull`` or ``ActorStopped``; then it was not sent."""
         self._mailbox.put(message)
