@@ -12,16 +12,16 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from attrs import frozen
 
 SpecT_contra = TypeVar("SpecT_contra", contravariant=True)
-SpecT = TypeVar("SpecT")
+SpecT_co = TypeVar("SpecT_co", covariant=True)
 
 
 @frozen(kw_only=True)
-class Launch(Generic[SpecT]):
+class Launch(Generic[SpecT_co]):
     """One start of a unit: everything that a driver needs to carry it out."""
 
     unit: str
     incarnation: int
-    spec: SpecT
+    spec: SpecT_co
 
 
 @frozen(kw_only=True)

@@ -1,0 +1,151 @@
+"""The condition of a unit: everything that its machine remembers, and what of it is shown. Pure data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from attrs import field, frozen
+
+from supervisor.runtime.restart import FRESH, History
+from supervisor.units.driver import Identity
+from supervisor.units.events import Timer
+from supervisor.units.status import Counters, Desired, EndReason, Health, LastExit, State, UnitStatus
+
+
+class Phase(Enum):
+    """Where the machine is; finer than the state that is shown."""
+
+    STOPPED = "stopped"
+    EXITED = "exited"
+    FATAL = "fatal"
+    ADOPTING = "adopting"
+    """looking for the process on record"""
+    WAITING = "waiting"
+    """for dependencies"""
+    SPAWNING = "spawning"
+    """a start is under way"""
+    SETTLING = "settling"
+    """there is a process; it does not count as up yet"""
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    ABORTING = "aborting"
+    """a start is under way, and what comes of it is to be ended"""
+    ENDING = "ending"
+    """it was asked to end and has time to do so"""
+    CLEARING = "clearing"
+    """what is left is killed until nothing is left"""
+
+
+STATE: Final = {
+    Phase.STOPPED: State.STOPPED,
+    Phase.EXITED: State.EXITED,
+    Phase.FATAL: State.FATAL,
+    Phase.ADOPTING: State.UNKNOWN,
+    Phase.WAITING: State.STARTING,
+    Phase.SPAWNING: State.STARTING,
+    Phase.SETTLING: State.STARTING,
+    Phase.RUNNING: State.RUNNING,
+    Phase.BACKOFF: State.BACKOFF,
+    Phase.ABORTING: State.STOPPING,
+    Phase.ENDING: State.STOPPING,
+    Phase.CLEARING: State.STOPPING,
+}
+
+AT_REST: Final = frozenset({Phase.STOPPED, Phase.EXITED, Phase.FATAL})
+"""Nothing of the unit runs, and nothing happens until somebody asks for something."""
+
+_NONE: Final = frozenset[Timer]()
+TIMERS: Final = {
+    **dict.fromkeys(AT_REST, _NONE),
+    Phase.WAITING: frozenset({Timer.CLEAR}),
+    Phase.ADOPTING: frozenset({Timer.SPAWN, Timer.CLEAR}),
+    Phase.SPAWNING: frozenset({Timer.SPAWN, Timer.CLEAR}),
+    Phase.ABORTING: frozenset({Timer.SPAWN, Timer.CLEAR}),
+    Phase.SETTLING: frozenset({Timer.START, Timer.CLEAR}),
+    Phase.RUNNING: frozenset({Timer.STEADY, Timer.CLEAR}),
+    Phase.BACKOFF: frozenset({Timer.RETRY, Timer.CLEAR}),
+    Phase.ENDING: frozenset({Timer.STOP, Timer.CLEAR}),
+    Phase.CLEARING: frozenset({Timer.CLEAR}),
+}
+"""The timers that may be armed in a phase. Entering a phase cancels the others, so that none is forgotten."""
+
+
+@frozen
+class Alarm:
+    """An armed timer."""
+
+    timer: Timer
+    token: int
+
+
+@frozen(kw_only=True)
+class Condition:
+    """Everything that the machine remembers of a unit.
+
+    ``identity`` is that of the live main process, None where there is none. ``uncleared`` are the incarnations whose
+    main process has ended, or was killed, and whose other processes are not yet known to be gone; ``clearing`` are
+    those of them that a ``Clear`` is under way for. ``cause`` says why we end what runs and ``then`` what follows once
+    it is gone: a phase of rest, SPAWNING for a new start, or BACKOFF for a decision about one.
+    """
+
+    phase: Phase = Phase.STOPPED
+    desired: Desired = Desired.STOPPED
+    reason: str = ""
+    incarnation: int = 0
+    identity: Identity | None = None
+    born: float = 0.0
+    started_at: datetime | None = None
+    healthy_since: float | None = None
+    ready: bool = False
+    health: Health = Health.NONE
+    cause: EndReason | None = None
+    cause_detail: str = ""
+    hurry: bool = False
+    killed: bool = False
+    then: Phase | None = None
+    then_reason: str = ""
+    history: History = FRESH
+    restarts: int = 0
+    counters: Counters = field(factory=Counters)
+    exit: LastExit | None = None
+    next_retry_at: datetime | None = None
+    blocked_by: tuple[str, ...] = ()
+    uncleared: tuple[int, ...] = ()
+    clearing: tuple[int, ...] = ()
+    clear_attempts: int = 0
+    alarms: tuple[Alarm, ...] = ()
+    tokens: int = 0
+    """How many timers were armed so far."""
+
+    @property
+    def state(self) -> State:
+        """The state that is shown."""
+        return STATE[self.phase]
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing of it runs and nothing will happen by itself."""
+        return self.phase in AT_REST
+
+
+def status_of(condition: Condition) -> UnitStatus:
+    """Return what is shown of a condition."""
+    there = condition.identity is not None and condition.phase is not Phase.ADOPTING
+    return UnitStatus(
+        state=condition.state,
+        desired=condition.desired,
+        reason=condition.reason,
+        ready=condition.ready,
+        health=condition.health,
+        pid=condition.identity.pid if condition.identity is not None and there else None,
+        incarnation=condition.incarnation,
+        restarts=condition.restarts,
+        counters=condition.counters,
+        started_at=condition.started_at if there else None,
+        exit=condition.exit,
+        next_retry_at=condition.next_retry_at,
+        crash_loop=condition.history.crash_loop,
+        waiting_for=condition.blocked_by if condition.phase is Phase.WAITING else (),
+    )
