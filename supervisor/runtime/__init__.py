@@ -4,11 +4,11 @@ Everything public is here; import from nowhere else. ``supervisor.runtime.testin
 """
 
 from supervisor.runtime.actor import Actor as Actor
-from supervisor.runtime.actor import Context as Context
 from supervisor.runtime.build import actor as actor
 from supervisor.runtime.build import dynamic_supervisor as dynamic_supervisor
 from supervisor.runtime.build import supervisor as supervisor
 from supervisor.runtime.children import ChildState as ChildState
+from supervisor.runtime.context import Context as Context
 from supervisor.runtime.dead_letters import DeadLetters as DeadLetters
 from supervisor.runtime.dynamic import DynamicSupervisor as DynamicSupervisor
 from supervisor.runtime.errors import ActorNotFound as ActorNotFound

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervisor.runtime.actor import Actor, actor_start
-from supervisor.runtime.children import Begin, CoreEvent
+from supervisor.runtime.brain import Begin, CoreEvent
 from supervisor.runtime.core import SupervisorCore
 from supervisor.runtime.dynamic import DynamicSupervisor
 from supervisor.runtime.errors import SpecError

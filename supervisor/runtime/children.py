@@ -1,4 +1,4 @@
-"""A supervisor's books: its children, what happens to them (events) and what is to be done (effects). Pure.
+"""A supervisor's books about its children. Pure.
 
 The life of a child in the books::
 
@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
-from attrs import define, frozen
+from attrs import define
 
+from supervisor.runtime.brain import ChildEvent, DelayOver, Ended, StartChild, Started, Stuck
 from supervisor.runtime.errors import SupervisorBug
 from supervisor.runtime.policy import RestartType
 from supervisor.runtime.reasons import ExitReason, failed
@@ -44,75 +45,6 @@ LIVE: Final = frozenset({ChildState.STARTING, ChildState.UP, ChildState.STOPPING
 """The states in which something of the child runs."""
 
 
-# ---- events: what has happened ----
-
-
-@frozen
-class Begin:
-    """Start the children."""
-
-
-@frozen
-class Started:
-    """An incarnation is up."""
-
-    id: str
-    incarnation: int
-
-
-@frozen
-class Ended:
-    """Nothing of an incarnation runs any more."""
-
-    id: str
-    incarnation: int
-    reason: ExitReason
-
-
-@frozen
-class Stuck:
-    """An incarnation goes on although it was cancelled; ``paths`` names what exactly does."""
-
-    id: str
-    incarnation: int
-    paths: tuple[str, ...]
-
-
-@frozen
-class DelayOver:
-    """The time to wait after the end of this incarnation has passed."""
-
-    id: str
-    incarnation: int
-
-
-@frozen
-class StopAsked:
-    """The supervisor is to stop, with ``reason`` as its own end."""
-
-    reason: ExitReason
-
-
-@frozen
-class AddAsked:
-    """Somebody wants a child added and waits as ``request``."""
-
-    request: int
-    spec: ChildSpec
-
-
-@frozen
-class RemoveAsked:
-    """Somebody wants a child stopped and forgotten and waits as ``request``."""
-
-    request: int
-    id: str
-
-
-ChildEvent: TypeAlias = Started | Ended | Stuck | DelayOver
-CoreEvent: TypeAlias = Begin | ChildEvent | StopAsked
-DynamicEvent: TypeAlias = ChildEvent | StopAsked | AddAsked | RemoveAsked
-
 LEGAL: Final[Mapping[type[ChildEvent], frozenset[ChildState]]] = {
     # A child may say that it is up while it is being stopped already; a stuck one may still end.
     Started: frozenset({ChildState.STARTING, ChildState.STOPPING, ChildState.STUCK}),
@@ -121,87 +53,6 @@ LEGAL: Final[Mapping[type[ChildEvent], frozenset[ChildState]]] = {
     Stuck: frozenset({ChildState.STARTING, ChildState.UP, ChildState.STOPPING}),
     DelayOver: frozenset({ChildState.WAITING}),
 }
-
-
-# ---- effects: what is to be done ----
-
-
-@frozen
-class StartChild:
-    """Start an incarnation of a child."""
-
-    spec: ChildSpec
-    incarnation: int
-
-
-@frozen
-class StopChild:
-    """Ask an incarnation to stop, and cancel it once its time has passed."""
-
-    id: str
-    incarnation: int
-    detail: str
-
-
-@frozen
-class Delay:
-    """Report ``DelayOver`` after ``seconds``."""
-
-    id: str
-    incarnation: int
-    seconds: float
-
-
-@frozen
-class CancelDelay:
-    """Forget the delay of a child."""
-
-    id: str
-
-
-@frozen
-class Restarting:
-    """A child that ended will be started again: for those who watch."""
-
-    id: str
-    delay: float
-    crash_loop: bool
-
-
-@frozen
-class GivenUp:
-    """A child has used up its restarts: for those who watch."""
-
-    id: str
-    restarts: int
-    escalated: bool
-
-
-@frozen
-class AllUp:
-    """The supervisor itself is up."""
-
-
-@frozen
-class Answer:
-    """Answer a request: done, or refused with ``error``."""
-
-    request: int
-    error: Exception | None
-
-
-@frozen
-class Finish:
-    """The supervisor is through. ``stuck`` names what still runs and cannot be ended."""
-
-    reason: ExitReason
-    stuck: tuple[str, ...]
-
-
-Effect: TypeAlias = StartChild | StopChild | Delay | CancelDelay | Restarting | GivenUp | AllUp | Answer | Finish
-
-
-# ---- the books ----
 
 
 @define(eq=False)

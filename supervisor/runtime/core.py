@@ -16,13 +16,10 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import assert_never
 
-from supervisor.runtime.children import (
+from supervisor.runtime.brain import (
     AllUp,
     Begin,
-    Books,
     CancelDelay,
-    Child,
-    ChildState,
     CoreEvent,
     Delay,
     DelayOver,
@@ -36,6 +33,7 @@ from supervisor.runtime.children import (
     StopChild,
     Stuck,
 )
+from supervisor.runtime.children import Books, Child, ChildState
 from supervisor.runtime.errors import RestartsExhausted, StartFailed, SupervisorBug, Unstoppable
 from supervisor.runtime.policy import AutoShutdown, Strategy
 from supervisor.runtime.reasons import NORMAL, Crashed, ExitReason, Stopped

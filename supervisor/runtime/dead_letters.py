@@ -16,24 +16,18 @@ class DeadLetters:
     The limit keeps a flood of lost messages from becoming a flood of log lines; the counts stay exact.
     """
 
-    __slots__ = ("_by_actor", "_reported", "_suppressed", "_telemetry", "_window_start", "total")
+    __slots__ = ("_reported", "_suppressed", "_telemetry", "_window_start", "total")
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._by_actor: dict[str, int] = {}
         self._window_start = 0.0
         self._reported = 0
         self._suppressed = 0
         self.total = 0
 
-    def count(self, actor: str) -> int:
-        """Return how many messages to ``actor``, over all of its incarnations, were lost."""
-        return self._by_actor.get(actor, 0)
-
     def add(self, actor: str, message: object) -> None:
         """Note that ``message`` to ``actor`` was lost. The message itself is not kept."""
         self.total += 1
-        self._by_actor[actor] = self._by_actor.get(actor, 0) + 1
         now = trio.current_time()
         if now - self._window_start >= _WINDOW:
             self._window_start = now

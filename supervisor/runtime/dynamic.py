@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from supervisor.runtime.children import AddAsked, DynamicEvent, RemoveAsked
+from supervisor.runtime.brain import AddAsked, DynamicEvent, RemoveAsked
 from supervisor.runtime.dynamic_core import DynamicCore
 from supervisor.runtime.errors import ActorStopped
 from supervisor.runtime.service import ServiceContext

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from supervisor.runtime.children import (
+from supervisor.runtime.brain import (
     AddAsked,
     Answer,
-    Books,
     CancelDelay,
-    Child,
-    ChildState,
     Delay,
     DelayOver,
     DynamicEvent,
@@ -29,6 +26,7 @@ from supervisor.runtime.children import (
     StopChild,
     Stuck,
 )
+from supervisor.runtime.children import Books, Child, ChildState
 from supervisor.runtime.errors import (
     ActorStopped,
     ChildNotFound,

@@ -41,8 +41,21 @@ class Mailbox(Generic[M]):
     """
 
     __slots__ = (
-        "_asks", "_receiver", "_urgent", "_user", "_waiting", "accepted", "capacity", "dead", "exit", "handled", "name",
-        "refusing", "system", "watchers",
+        "_asks",
+        "_receiver",
+        "_stashed",
+        "_urgent",
+        "_user",
+        "_waiting",
+        "accepted",
+        "capacity",
+        "dead",
+        "exit",
+        "handled",
+        "name",
+        "refusing",
+        "system",
+        "watchers",
     )  # fmt: skip
 
     def __init__(self, name: str, capacity: int, system: System) -> None:
@@ -57,6 +70,7 @@ class Mailbox(Generic[M]):
         self.watchers: dict[MonitorId, None] | None = None
         self._urgent: deque[M | Control] | None = None
         self._user: deque[M] | None = None
+        self._stashed: deque[M] | None = None
         self._waiting: deque[tuple[M, Pending]] | None = None
         self._asks: set[Pending] | None = None
         self._receiver: trio.lowlevel.Task | None = None
@@ -67,6 +81,14 @@ class Mailbox(Generic[M]):
     def pending(self) -> int:
         """How many accepted messages wait to be handled (controls of the runtime are not messages)."""
         return self.accepted - self.handled - self.dead
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room in the user's lane. What is stashed takes up room too."""
+        held = 0 if self._user is None else len(self._user)
+        if self._stashed is not None:
+            held += len(self._stashed)
+        return held >= self.capacity
 
     def put(self, message: M) -> None:
         """Accept ``message``. Raises ``ActorStopped`` or ``MailboxFull``, and then nothing has changed."""
@@ -83,7 +105,7 @@ class Mailbox(Generic[M]):
         """Accept the message of an ask, now or as soon as there is room. Raises ``ActorStopped``."""
         if self.refusing:
             raise ActorStopped(self.name, self.exit)
-        if self._user is None or len(self._user) < self.capacity:
+        if not self.full:
             self._accept(message)
         elif self._waiting is None:
             self._waiting = deque([(message, pending)])
@@ -138,6 +160,22 @@ class Mailbox(Generic[M]):
         self._receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort)
 
+    def stash(self, message: M) -> None:
+        """Put a message that was taken aside. Raises ``MailboxFull``."""
+        if self.full:
+            raise MailboxFull(self.name, self.capacity)
+        if self._stashed is None:
+            self._stashed = deque()
+        self._stashed.append(message)
+        self.handled -= 1
+
+    def unstash(self) -> None:
+        """Put what was put aside back in front of what waits."""
+        stashed, self._stashed = self._stashed, None
+        if stashed is not None:
+            stashed.extend(self._user or ())
+            self._user = stashed
+
     def refuse(self) -> None:
         """Accept no further messages from senders; what is here stays."""
         self.refusing = True
@@ -146,11 +184,11 @@ class Mailbox(Generic[M]):
         """End for good: what waits becomes dead letters, and every ask that waits for this actor fails."""
         self.refusing = True
         self.exit = reason
-        for lane in (self._urgent, self._user):
+        for lane in (self._urgent, self._stashed, self._user):
             for item in lane or ():
                 if not isinstance(item, Control):
                     self._bury(item)
-        self._urgent = self._user = self._waiting = None
+        self._urgent = self._stashed = self._user = self._waiting = None
         asks, self._asks = self._asks, None
         for pending in asks or ():
             pending.resolve(outcome.Error(ActorStopped(self.name, reason)))
@@ -170,7 +208,7 @@ class Mailbox(Generic[M]):
 
     def _admit(self, lane: deque[M]) -> None:
         waiting = self._waiting
-        while waiting and len(lane) < self.capacity:
+        while waiting and not self.full:
             message, pending = waiting.popleft()
             # An asker that gave up while it waited for room never got in, so its message never existed.
             if not pending.ended:

@@ -18,12 +18,10 @@ from typing import Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 import trio
 
-from supervisor.runtime.children import (
+from supervisor.runtime.brain import (
     AllUp,
     Answer,
-    Books,
     CancelDelay,
-    Child,
     ChildEvent,
     Delay,
     DelayOver,
@@ -38,6 +36,7 @@ from supervisor.runtime.children import (
     StopChild,
     Stuck,
 )
+from supervisor.runtime.children import Books, Child
 from supervisor.runtime.errors import SupervisorBug
 from supervisor.runtime.incarnation import Incarnation
 from supervisor.runtime.reasons import Cancelled, Crashed, ExitReason, Stopped
