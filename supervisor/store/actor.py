@@ -129,15 +129,19 @@ class StoreActor(Actor[StoreRequest]):
         Shielded, since a write under way is not undone by a cancellation and its asker deserves the answer. A call that
         outlives the deadline keeps the thread; later ones wait for it, each up to its own deadline.
         """
+        begun = False
+
+        def work() -> R:
+            nonlocal begun
+            begun = True
+            return call(*args)
+
         try:
             with trio.move_on_after(WRITE_DEADLINE, shield=True):
-                return await trio.to_thread.run_sync(call, *args, abandon_on_cancel=True, limiter=self._limiter)
+                return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
         finally:
             self._tell_findings()
-        raise TimedOut(
-            f"the disk has not answered for {WRITE_DEADLINE:g} s; what was asked may still be done",
-            hint="look at the load and the health of the disk",
-        )
+        raise _no_answer(begun=begun)
 
     def _tell_findings(self) -> None:
         findings = self._database.findings
@@ -145,6 +149,15 @@ class StoreActor(Actor[StoreRequest]):
             finding = findings.popleft()
             _log.error("%s", finding.sentence)
             self._report.add(finding)
+
+
+def _no_answer(*, begun: bool) -> StorageError | TimedOut:
+    hint = "look at the load and the health of the disk"
+    if begun:
+        return TimedOut(
+            f"the disk has not answered for {WRITE_DEADLINE:g} s; what was asked may be done yet", hint=hint
+        )
+    return StorageError(f"an earlier write has kept the disk for {WRITE_DEADLINE:g} s; nothing was done", hint=hint)
 
 
 def _answer_all(batch: list[StoreRequest], error: HoodyError) -> None:

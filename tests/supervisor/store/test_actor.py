@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import evolve
 
 from supervisor.errors import HoodyBug, NotFound, Overloaded, StorageError, TimedOut
 from supervisor.runtime import ActorRef, Crashed, System, run, supervisor
@@ -127,7 +126,7 @@ def make(path: Path) -> MakeDatabase:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     with trio.fail_after(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in a thread of the store
             await trio.sleep(0.001)
 
 
@@ -269,13 +268,13 @@ async def test_a_disk_that_does_not_answer_is_told_and_what_was_asked_may_be_don
     async with running(lambda: Stalled(path, now=lambda: NOW), report) as store:
         with pytest.raises(TimedOut, match=r"has not answered for 0\.05 s"):
             await store.save(record("web"))
-        with pytest.raises(TimedOut):
+        with pytest.raises(StorageError, match="nothing was done"):
             await store.save(record("other"))
         assert report.health.failing_since is not None
         going.set()
         await eventually(lambda: report.health.ok)
 
-        assert {found.name for found in await store.load_all()} == {"web", "other"}
+        assert await store.load_all() == (record("web"),)
 
 
 async def test_an_actor_that_restarts_while_the_disk_is_in_trouble_comes_up_and_refuses(
@@ -332,7 +331,7 @@ async def test_a_store_that_cannot_be_opened_does_not_start(path: Path, make: Ma
 
 
 async def test_damage_is_told_in_the_report(path: Path, make: MakeDatabase, record: MakeRecord) -> None:
-    path.write_bytes(b"rubbish" * 1000)
+    await trio.Path(path).write_bytes(b"rubbish" * 1000)
     report = StoreReport()
     async with running(make, report) as store:
         assert await store.load_all() == ()
@@ -394,4 +393,4 @@ async def test_an_asker_that_gives_up_does_not_undo_its_request(make: MakeDataba
         with trio.move_on_after(0):
             await store.save(record("web"), timeout=math.inf)
 
-        assert await store.load("web") in {None, evolve(record("web"))}
+        assert await store.load("web") in [None, record("web")]
