@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 _PAUSE: Final = 0.25
@@ -40,25 +40,28 @@ def _start_of_last(file: BinaryIO, count: int) -> int:
     return 0
 
 
-def added_lines(file: BinaryIO, path: str) -> Iterator[bytes]:
+def added_lines(file: BinaryIO, path: str) -> Generator[bytes, None, None]:
     """Yield lines as they are added at ``path``, beginning where ``file`` stands; goes on until it is closed.
 
-    When the file at ``path`` has become another one (a rotation), the rest of the old one comes first.
+    When the file at ``path`` has become another one (a rotation), the rest of the old one comes first. Takes ``file``
+    over: it, or what took its place, is closed in the end.
     """
     rest = b""
-    while True:
-        rotated = _is_another(file, path)
-        while line := file.readline():
-            rest += line
-            if rest.endswith(b"\n"):
-                yield rest
-                rest = b""
-        if rotated:
-            fresh = open(path, "rb")  # noqa: SIM115 - closed below
-            file.close()
-            file = fresh
-        else:
-            time.sleep(_PAUSE)
+    try:
+        while True:
+            rotated = _is_another(file, path)
+            while line := file.readline():
+                rest += line
+                if rest.endswith(b"\n"):
+                    yield rest
+                    rest = b""
+            if rotated:
+                old, file = file, open(path, "rb")  # noqa: SIM115 - closed in the end
+                old.close()
+            else:
+                time.sleep(_PAUSE)
+    finally:
+        file.close()
 
 
 def _is_another(file: BinaryIO, path: str) -> bool:

@@ -15,7 +15,14 @@ from hoody.cli.tree_drawing import ASCII, UNICODE, draw, plain
 if TYPE_CHECKING:
     from hoody.client.types import TreeNode
 
-_COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "backoff": "yellow", "failed": "red"}
+_COLOURS = {
+    "up": "green",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "waiting": "yellow",
+    "failed": "red",
+    "stuck": "red",
+}
 
 
 @command(
@@ -37,7 +44,7 @@ def tree(output: str) -> None:
     colours = console.has_colour(sys.stdout)
 
     def describe(node: TreeNode) -> str:
-        return plain(node, paint=lambda state: console.paint(state, _COLOURS.get(state.lower()), on=colours))
+        return plain(node, paint=lambda state: console.paint(state, _COLOURS.get(state), on=colours))
 
     branches = UNICODE if console.encodable("".join(UNICODE), sys.stdout) else ASCII
     for line in draw(root, describe, branches):
