@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,14 @@ MAILBOX = 1024
 """How many messages an actor lets wait unless told otherwise."""
 
 
+_FIVE_SECONDS = Shutdown.within(5)
+
+
+def _whole_stop(stop_within: float) -> Shutdown:
+    """Return the shutdown of a supervisor: what is below it bounds it, and reports what is stuck before it does."""
+    return Shutdown(seconds=math.inf, abandon_after=stop_within + 10)
+
+
 def actor(
     id: str,  # noqa: A002 - the word of supervision trees for it
     factory: Callable[[], Actor[Any]],
@@ -26,7 +35,7 @@ def actor(
     name: str | None = None,
     mailbox: int = MAILBOX,
     restart: RestartPolicy = INFRASTRUCTURE,
-    shutdown: Shutdown = Shutdown.within(5),  # noqa: B008 - immutable
+    shutdown: Shutdown = _FIVE_SECONDS,
     significant: bool = False,
     start_within: float = 30.0,
     cleanup: float = 3.0,
@@ -59,7 +68,7 @@ def supervisor(
     restart: RestartPolicy = INFRASTRUCTURE,
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
     significant: bool = False,
-    shutdown: Shutdown = Shutdown.unlimited(),  # noqa: B008 - immutable
+    shutdown: Shutdown | None = None,
     stop_within: float = 30.0,
 ) -> ChildSpec:
     """Describe a static supervisor: children are started in order, and stopped one by one in the reverse order.
@@ -79,10 +88,10 @@ def supervisor(
         id,
         start,
         restart=restart,
-        shutdown=shutdown,
+        shutdown=shutdown if shutdown is not None else _whole_stop(stop_within),
         significant=significant,
         # The starts of the children are bounded each.
-        start_within=float("inf"),
+        start_within=math.inf,
         kind=NodeKind.SUPERVISOR,
         strategy=strategy,
     )
@@ -95,7 +104,7 @@ def dynamic_supervisor(
     max_children: int = 100_000,
     restart: RestartPolicy = INFRASTRUCTURE,
     significant: bool = False,
-    shutdown: Shutdown = Shutdown.unlimited(),  # noqa: B008 - immutable
+    shutdown: Shutdown | None = None,
     stop_within: float = 30.0,
 ) -> ChildSpec:
     """Describe a dynamic supervisor: children come and go at run time and are stopped side by side.
@@ -113,7 +122,7 @@ def dynamic_supervisor(
         id,
         start,
         restart=restart,
-        shutdown=shutdown,
+        shutdown=shutdown if shutdown is not None else _whole_stop(stop_within),
         significant=significant,
         kind=NodeKind.DYNAMIC_SUPERVISOR,
     )

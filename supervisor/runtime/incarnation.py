@@ -62,17 +62,20 @@ class Incarnation(ServiceContext):
 
     def _verdict(self, ended: ExitReason) -> ExitReason:
         """Turn how the function ended into why the incarnation ended."""
+        reason = ended
         if isinstance(ended, Crashed):
-            return ended if self.up else Crashed(self._start_failed(ended.error), ended.origin)
-        if self._failure is not None:
-            return Crashed.by(self._failure if self.up else self._start_failed(self._failure))
-        if self.stop_detail is not None:
+            reason = ended if self.up else Crashed(self._start_failed(ended.error), ended.origin)
+        elif self._failure is not None:
+            reason = Crashed.by(self._failure if self.up else self._start_failed(self._failure))
+        elif self.stop_detail is not None:
+            reason = Stopped(self.stop_detail)
             if isinstance(ended, Cancelled) and self.spec.shutdown.seconds > 0:
-                return Cancelled(f"it did not stop within {self.spec.shutdown.seconds:g} s")
-            return Stopped(self.stop_detail)
-        if ended == NORMAL and not self.up:
-            return Crashed.by(StartFailed(self.path, "it ended before it was up"))
-        return ended
+                reason = Cancelled(f"it did not stop within {self.spec.shutdown.seconds:g} s")
+        elif isinstance(ended, Cancelled):
+            reason = Cancelled(self.cancelled_by or ended.by)
+        elif not self.up:
+            reason = Crashed.by(StartFailed(self.path, "it ended before it was up"))
+        return reason
 
     def _start_failed(self, error: Exception) -> StartFailed:
         # A failed start of something further down names the culprit already.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVarTuple
 
 import trio
 
+from supervisor.runtime.errors import ActorStopped
 from supervisor.runtime.exits import contain
 from supervisor.runtime.reasons import Crashed, ExitReason
 from supervisor.runtime.telemetry import ChildEnded, ChildStarted, ChildUnstoppable, CleanupFailed
@@ -46,8 +47,9 @@ class ServiceContext:
     """
 
     __slots__ = (
-        "_at_end", "_failure", "_host", "_main_reason", "_stopping", "_task_scopes", "_tasks_done", "_timer", "cleanup",
-        "incarnation", "on_stop", "path", "scope", "snapshot", "spec", "stop_detail", "system", "up",
+        "_at_end", "_failure", "_host", "_main_reason", "_stopping", "_task_scopes", "_tasks_done", "_timer",
+        "cancelled_by", "cleanup", "incarnation", "on_stop", "path", "scope", "snapshot", "spec", "stop_detail",
+        "system", "up",
     )  # fmt: skip
 
     def __init__(self, host: Host, system: System, spec: ChildSpec, path: str, incarnation: int) -> None:
@@ -57,6 +59,7 @@ class ServiceContext:
         self.path = path
         self.incarnation = incarnation
         self.scope = trio.CancelScope()
+        self.cancelled_by = ""
         self.up = False
         self.stop_detail: str | None = None
         self.cleanup = 0.0
@@ -93,8 +96,10 @@ class ServiceContext:
         """Run a background task that belongs to this incarnation.
 
         It is cancelled when the incarnation ends, which has not ended before the task has; if the task crashes, so does
-        the incarnation.
+        the incarnation. Raises ``ActorStopped`` after its end.
         """
+        if self._main_reason is not None and not self._task_scopes:
+            raise ActorStopped(self.path, self._main_reason)
         scope = trio.CancelScope()
         if self._task_scopes is None:
             self._task_scopes = set()
@@ -132,6 +137,7 @@ class ServiceContext:
         """Cancel the incarnation and its tasks, and report it if it goes on all the same."""
         if self.scope.cancel_called:
             return
+        self.cancelled_by = why
         self.scope.cancel(reason=f"{self.path}: {why}")
         self._cancel_tasks(why)
         self.arm(self.spec.shutdown.abandon_after, self._abandon)

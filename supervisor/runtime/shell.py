@@ -137,7 +137,8 @@ class SupervisorShell(Generic[E]):
         finally:
             if not self._through.is_set():
                 self.dispatch(StopAsked(Cancelled("its supervisor was cancelled")))
-                self._expire_after(self._stop_within)
+                # Cancelled although it was asked to stop already: whoever did it has lost patience.
+                self._expire_after(self._stop_within if self._service.stop_detail is None else HURRY)
 
     def _close(self) -> None:
         self.system.shells.discard(self)
@@ -151,8 +152,8 @@ class SupervisorShell(Generic[E]):
 
     # ---- the clock of a stop ----
 
-    def hurry(self, within: float = HURRY) -> None:
-        """Cut the stop short: what is being stopped is cancelled now, and everything that is left ``within`` seconds.
+    def hurry(self) -> None:
+        """Cut the stop short: what is being stopped is cancelled now, and whatever is left after ``HURRY`` seconds too.
 
         The order of the stop is kept until then. Supervisors below are hurried by the system, not from here.
         """
@@ -160,7 +161,7 @@ class SupervisorShell(Generic[E]):
         for child in tuple(self._live.values()):
             if child.stop_detail is not None:
                 child.stop(child.stop_detail, at_once=True)
-        self._expire_after(within)
+        self._expire_after(HURRY)
 
     def _expire_after(self, seconds: float) -> None:
         when = trio.current_time() + seconds
@@ -172,6 +173,7 @@ class SupervisorShell(Generic[E]):
     def _expire(self) -> None:
         self.dispatch(StopAsked(Cancelled("its time to stop has passed")))
         for child in tuple(self._live.values()):
+            child.stop("the time of the whole stop has passed")
             child.cancel("the time of the whole stop has passed")
 
     # ---- the host of incarnations ----

@@ -11,9 +11,9 @@ import trio
 
 from supervisor.runtime.children import ChildState
 from supervisor.runtime.dead_letters import DeadLetters
-from supervisor.runtime.errors import ActorNotFound, NameTaken, SupervisorBug
+from supervisor.runtime.errors import ActorNotFound, NameTaken, StartFailed, SupervisorBug
 from supervisor.runtime.incarnation import Incarnation
-from supervisor.runtime.reasons import NORMAL, ExitReason
+from supervisor.runtime.reasons import NORMAL, Crashed, ExitReason, describe
 from supervisor.runtime.registry import Registry
 from supervisor.runtime.restart import Dice
 from supervisor.runtime.service import ServiceContext
@@ -100,16 +100,35 @@ class System:
         if self._token is not None:
             raise SupervisorBug("a system runs one tree, once")
         self._token = trio.lowlevel.current_trio_token()
+        async with trio.open_nursery() as outside:
+            # As in a supervisor: a cancellation reaches the relay only, and the tree ends by plan.
+            outside.start_soon(self._relay, name="cancel relay")
+            with trio.CancelScope(shield=True):
+                host = await self._host_root(root, task_status)
+            outside.cancel_scope.cancel(reason="the tree has ended")
+        if not host.child.up and task_status is not trio.TASK_STATUS_IGNORED:
+            # Somebody waits in nursery.start(): tell them what kept the tree from coming up.
+            raise _start_error(root, host.reason)
+        return host.reason
+
+    async def _host_root(self, root: ChildSpec, task_status: trio.TaskStatus[System]) -> _RootHost:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.timers.run, name="timers")
             host = self._root = _RootHost(self, root, nursery, task_status)
             try:
-                await host.child.run()
+                nursery.start_soon(self.timers.run, name="timers")
+                nursery.start_soon(host.child.run, name=root.id)
                 await host.ended.wait()
             finally:
                 self._root = None
                 self.timers.close()
-        return host.reason
+        return host
+
+    async def _relay(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            if self._root is not None:
+                self._root.child.cancel("the run of the tree was cancelled")
 
 
 class _RootHost:
@@ -151,6 +170,10 @@ class _RootHost:
         )
 
 
+def _start_error(root: ChildSpec, reason: ExitReason) -> Exception:
+    return reason.error if isinstance(reason, Crashed) else StartFailed(root.id, f"it {describe(reason)}")
+
+
 async def run(
     root: ChildSpec,
     *,
@@ -159,7 +182,8 @@ async def run(
 ) -> ExitReason:
     """Run the tree below ``root`` until it ends, and return why it ended.
 
-    ``task_status.started(system)`` is called once the root is up, so ``nursery.start(run, root)`` returns the system.
+    ``task_status.started(system)`` is called once the root is up, so ``nursery.start(run, root)`` returns the system;
+    where the root does not come up it raises ``StartFailed``, which a plain call returns as the reason.
     Cancelling the call stops the tree in order before it returns. Raises only what ends the whole program, never what a
     child raised.
     """

@@ -72,7 +72,7 @@ class Timers:
         self._sequence = 0
         self._stale = 0
         self._scope = trio.CancelScope()
-        self._lifetime = trio.CancelScope(shield=True)
+        self._lifetime = trio.CancelScope()
         self.closed = False
 
     def __len__(self) -> int:
@@ -109,8 +109,7 @@ class Timers:
     async def run(self) -> None:
         """Serve the heap until :meth:`close`.
 
-        Shielded without a deadline, because an orderly stop under cancellation needs its timers to the end; whoever
-        runs the system closes it in a ``finally``.
+        Belongs into a nursery that is shielded from outside: an orderly stop under cancellation needs its timers.
         """
         with self._lifetime:
             while True:
