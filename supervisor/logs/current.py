@@ -52,6 +52,11 @@ class CurrentFile:
         """When the first byte of the file arrived (wall time in ns); 0 where the index does not know."""
         return self._index.began if self._index else 0
 
+    @property
+    def index_size(self) -> int:
+        """How many bytes the index takes."""
+        return self._index.size if self._index else 0
+
     def ready(self, now: int) -> None:
         """Make sure that the file at hand is the one of that name, and that its length is the known one."""
         if self.fd >= 0:
@@ -60,21 +65,17 @@ class CurrentFile:
             self._open(self.position if self._inode else None)
             self._looked = now
 
-    def grow(self, moved: int, now: int, incarnation: int) -> None:
-        """Take note of bytes that were appended."""
-        self.note(now, incarnation)
-        self.size += moved
+    def note(self, now: int, incarnation: int, interval: int) -> None:
+        """Tell the index from when and whom the next bytes are; before they are there, so that no reader meets any
+        that it knows nothing of.
 
-    def note(self, now: int, incarnation: int, *, force: bool = False) -> None:
-        """Tell the index from when and whom the next bytes are.
-
-        The bytes are in the file already, or will be: an index that cannot be written costs precision of times and
-        never a byte, so a failure is counted and does not raise.
+        An index that cannot be written costs precision of times and never a byte: a failure is counted and does not
+        raise.
         """
         if self._index is None:
             return
         try:
-            self._index.note(self.position, now, incarnation, force=force)
+            self._index.note(self.position, now, incarnation, interval)
         except OSError:
             self.index_errors += 1
         else:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 import trio
 
 from supervisor.logs.position import Position
-from supervisor.logs.source import Key, Source
+from supervisor.logs.settings import Key
+from supervisor.logs.source import Source
 
 
 class Growth:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from attrs import frozen
@@ -94,49 +94,29 @@ def next_record(last: Record | None, offset: int, time: int, incarnation: int) -
 
 
 class IndexView:
-    """The records of an index, read one at a time: memory does not grow with the index.
+    """The records of one index, read one at a time: memory does not grow with the index.
 
     ``read(start, length)`` returns bytes of the index file. Only the first ``count`` records exist for this view, so
     that what is appended meanwhile does not move its results.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+    def __init__(self, read: Callable[[int, int], bytes], count: int) -> None:
         self._read = read
-        self.count = max(0, size - HEADER_SIZE) // RECORD_SIZE
-        while self.count and self._at(self.count - 1) is None:
-            self.count -= 1
+        self.count = count
 
-    def _at(self, number: int) -> Record | None:
+    def at(self, number: int) -> Record | None:
+        """Return a record; None where it is damaged."""
         return decode_record(self._read(HEADER_SIZE + number * RECORD_SIZE, RECORD_SIZE))
 
     def __getitem__(self, number: int) -> Record:
-        """Return a record. One that is damaged in the middle stands for its neighbour before it."""
-        for candidate in range(number, -1, -1):
-            found = self._at(candidate)
+        """Return a record. One that is damaged stands for its nearest sound neighbour, before it if there is one."""
+        for candidate in (*range(number, -1, -1), *range(number + 1, self.count)):
+            found = self.at(candidate)
             if found is not None:
                 return found
-        return Record(0, 0, 0)
+        raise IndexError(number)
 
-    def first(self, fulfils: Callable[[Record], bool], low: int = 0) -> int:
-        """Return the number of the first record from ``low`` on that fulfils a monotonic condition, or ``count``."""
-        high = self.count
-        while low < high:
-            middle = (low + high) // 2
-            if fulfils(self[middle]):
-                high = middle
-            else:
-                low = middle + 1
-        return low
 
-    def covering(self, offset: int) -> int:
-        """Return the number of the record that covers a logical offset; -1 where none does."""
-        return self.first(lambda record: record.offset > offset) - 1
-
-    def runs(self, group: Callable[[Record], object]) -> Iterator[tuple[int, int]]:
-        """Yield (first, past the last) record numbers of each run of an equal, never returning ``group``."""
-        low = 0
-        while low < self.count:
-            value = group(self[low])
-            high = self.first(lambda record, value=value: group(record) != value, low)  # type: ignore[misc]
-            yield low, high
-            low = high
+def records_in(size: int) -> int:
+    """Return how many whole records an index file of this size has."""
+    return max(0, size - HEADER_SIZE) // RECORD_SIZE

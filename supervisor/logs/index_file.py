@@ -16,12 +16,13 @@ from supervisor.logs.index import (
     decode_header,
     decode_record,
     next_record,
+    records_in,
 )
 
 INTERVAL: Final = 100_000_000
 """Bytes that arrive within this many ns of the last record get none of their own."""
-DENSE_INTERVAL: Final = 1_000_000_000
-"""The same for bytes that are fewer than their record would take."""
+TURN_INTERVAL: Final = 10_000_000
+"""The same where the unit's other stream has had its turn since: so the two can be merged in the right order."""
 
 
 class IndexAppender:
@@ -62,21 +63,28 @@ class IndexAppender:
         if header is None:
             os.close(fd)
             return None
-        view = IndexView(lambda start, length: os.pread(fd, length, start), os.fstat(fd).st_size)
-        count = view.count
-        while count and view[count - 1].offset > end:
+        count = records_in(os.fstat(fd).st_size)
+        view = IndexView(lambda start, length: os.pread(fd, length, start), count)
+        last = None
+        while count:
+            last = view.at(count - 1)
+            if last is not None and last.offset <= end:
+                break
+            last = None
             count -= 1
         os.ftruncate(fd, HEADER_SIZE + count * RECORD_SIZE)
-        return cls(fd, header, count, view[count - 1] if count else None)
+        return cls(fd, header, count, last)
 
-    def note(self, offset: int, time: int, incarnation: int, *, force: bool = False) -> None:
-        """Say that the bytes from ``offset`` on arrive at ``time``; may be left out where the last record is close."""
+    def note(self, offset: int, time: int, incarnation: int, interval: int = INTERVAL) -> None:
+        """Say that the bytes from ``offset`` on arrive at ``time`` from ``incarnation``.
+
+        Left out where the last record is of the same incarnation and less than ``interval`` ns old.
+        """
         last = self.last
-        if last is not None and self.count and incarnation == last.incarnation and not force:
-            covered = offset - last.offset
-            if 0 <= time - last.time < (DENSE_INTERVAL if 0 < covered < RECORD_SIZE else INTERVAL):
+        if last is not None and self.count and incarnation == last.incarnation:
+            if 0 <= time - last.time < interval:
                 return
-            if not covered:
+            if offset == last.offset:
                 self.count -= 1  # nothing came since then: the new time takes its place
         record = next_record(last, offset, time, incarnation)
         _write_whole(self._fd, record.encode(), HEADER_SIZE + self.count * RECORD_SIZE)

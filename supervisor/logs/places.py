@@ -16,7 +16,7 @@ from typing import Final
 
 from attrs import frozen
 
-from supervisor.logs.index import HEADER_SIZE, Header, decode_header
+from supervisor.logs.index import HEADER_SIZE, Header, decode_header, records_in
 from supervisor.logs.settings import STREAMS, StreamName
 
 _BACKUP: Final = re.compile(r"(stdout|stderr)\.log\.([1-9][0-9]{0,5})(\.gz)?")
@@ -39,6 +39,7 @@ class IndexFile:
 
     path: Path
     header: Header
+    records: int
 
 
 def current(folder: Path, stream: StreamName) -> Path:
@@ -83,9 +84,9 @@ def indexes(folder: Path, stream: StreamName) -> list[IndexFile]:
     for name in _names(folder):
         match = _INDEX.fullmatch(name)
         if match and match[1] == stream:
-            header = read_header(folder / name)
-            if header is not None:
-                found.append(IndexFile(folder / name, header))
+            item = read_index(folder / name)
+            if item is not None:
+                found.append(item)
     return sorted(found, key=lambda item: -item.header.base)
 
 
@@ -99,11 +100,12 @@ def length(item: Backup) -> int:
         return int.from_bytes(file.read(4), "little")
 
 
-def read_header(path: Path) -> Header | None:
-    """Return the header of an index file; None where there is none to read."""
+def read_index(path: Path) -> IndexFile | None:
+    """Return what is known of an index file; None where there is none that can be read."""
     try:
         with path.open("rb") as file:
-            return decode_header(file.read(HEADER_SIZE))
+            header = decode_header(file.read(HEADER_SIZE))
+            return IndexFile(path, header, records_in(os.fstat(file.fileno()).st_size)) if header else None
     except FileNotFoundError:
         return None
 

@@ -88,8 +88,10 @@ def end_of(folder: Path, stream: StreamName) -> int:
         if item.path.stat().st_ino == header.inode:
             return header.base + places.length(item)
     with newest.path.open("rb") as file:
-        view = IndexView(lambda start, length: os.pread(file.fileno(), length, start), newest.path.stat().st_size)
-        return max(header.base, view[view.count - 1].offset if view.count else 0)
+        view = IndexView(lambda start, length: os.pread(file.fileno(), length, start), newest.records)
+        known = (view.at(number) for number in range(newest.records - 1, -1, -1))
+        last = next((record for record in known if record is not None), None)
+        return max(header.base, last.offset if last else 0)
 
 
 def _inodes(folder: Path, stream: StreamName) -> set[int]:

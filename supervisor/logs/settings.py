@@ -11,6 +11,8 @@ from attrs.validators import ge
 from supervisor.units.quantities import Duration, Size
 
 StreamName: TypeAlias = Literal["stdout", "stderr"]
+Key: TypeAlias = tuple[str, StreamName]
+"""A stream by the unit that writes it."""
 STREAMS: Final[tuple[StreamName, ...]] = ("stdout", "stderr")
 
 KIB: Final = 1024

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from supervisor.logs import rotation
 from supervisor.logs.current import CurrentFile
+from supervisor.logs.index_file import INTERVAL, TURN_INTERVAL
 from supervisor.logs.mover import Mover
 from supervisor.logs.settings import LogSettings, StreamName
 
@@ -15,8 +16,17 @@ CHUNK: Final = 1024 * 1024
 """The most that is moved in one step."""
 PEEK: Final = 64 * 1024
 LONGEST_OVERRUN: Final = 1024 * 1024
-"""A file is rotated in the middle of a line only when the line goes on for longer than this over the limit."""
+"""A file is rotated in the middle of a line only when the line goes on for this much longer after it was due."""
 _NANO: Final = 1_000_000_000
+
+
+class Turn:
+    """Which stream of a unit was written last; shared by the sinks of the unit."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self) -> None:
+        self.stream: StreamName | None = None
 
 
 class Taken(NamedTuple):
@@ -32,10 +42,11 @@ class Sink:
     Every method that touches the disk may raise ``OSError``; then no byte is lost, and a later call goes on.
     """
 
-    __slots__ = ("_began", "_folder", "_stream", "file", "rotations", "settings")
+    __slots__ = ("_began", "_folder", "_stream", "file", "rotations", "settings", "turn")
 
-    def __init__(self, folder: Path, stream: StreamName, settings: LogSettings) -> None:
+    def __init__(self, folder: Path, stream: StreamName, settings: LogSettings, turn: Turn) -> None:
         self._folder = folder
+        self.turn = turn
         self._stream = stream
         self._began = 0
         self.file = CurrentFile(folder, stream)
@@ -47,24 +58,31 @@ class Sink:
         file = self.file
         file.ready(now)
         wanted = min(limit, CHUNK, self._room(mover, fifo, now))
-        moved = mover.move(fifo, file.fd, file.size, wanted) if wanted else 0
-        if moved:
-            if not file.size:
-                self._began = now
-            file.grow(moved, now, incarnation)
+        if not wanted:
+            return Taken(0, dry=True)
+        self._note(now, incarnation)
+        moved = mover.move(fifo, file.fd, file.size, wanted)
+        if moved and not file.size:
+            self._began = now
+        file.size += moved
         return Taken(moved, dry=moved < wanted or not moved)
 
     def mark(self, now: int, incarnation: int) -> None:
         """Put down that what comes from here on is from ``incarnation``."""
         self.file.ready(now)
-        self.file.note(now, incarnation, force=True)
+        self._note(now, incarnation)
+
+    def _note(self, now: int, incarnation: int) -> None:
+        mine = self.turn.stream == self._stream
+        self.turn.stream = self._stream
+        self.file.note(now, incarnation, INTERVAL if mine else TURN_INTERVAL)
 
     def _is_due(self, now: int) -> bool:
         file = self.file
-        if file.size >= self.settings.max_size:
-            return True
+        if file.size >= self.settings.max_size or file.index_size >= self.settings.max_size // 2:
+            return file.size > 0
         age = self.settings.max_age
-        if age is None or not file.size:
+        if age is None or file.size == 0:
             return False
         if not self._began:
             self._began = file.began or now

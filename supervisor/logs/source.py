@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
 from supervisor.logs.mover import Mover, enlarge, pipe_size
-from supervisor.logs.settings import LogSettings, StreamName
+from supervisor.logs.settings import Key, StreamName
 from supervisor.logs.sink import CHUNK, Sink
 
 _MOST_PER_VISIT: Final = 4 * 1024 * 1024
@@ -21,9 +21,6 @@ _MOST_PER_VISIT: Final = 4 * 1024 * 1024
 _BUSY: Final = 0.5
 """A FIFO that was found this full has a busy writer."""
 LOCK_TIMEOUT: Final = 10.0
-
-
-Key: TypeAlias = tuple[str, StreamName]
 
 
 class Busy(TimeoutError):
@@ -48,15 +45,13 @@ class Source:
     __slots__ = ("_capacity", "_lock", "_mover", "_pipe_size", "_upcoming", "closed", "error", "failing_since", "fd",
                  "incarnation", "inode", "path", "retries", "sink", "stream", "total", "unit")  # fmt: skip
 
-    def __init__(
-        self, unit: str, stream: StreamName, *, path: Path, folder: Path, settings: LogSettings, mover: Mover, size: int
-    ) -> None:
+    def __init__(self, unit: str, stream: StreamName, *, path: Path, sink: Sink, mover: Mover, size: int) -> None:
         self.unit = unit
         self.stream = stream
         self.path = path
         self.fd = open_fifo(path)
         self.inode = os.fstat(self.fd).st_ino
-        self.sink = Sink(folder, stream, settings)
+        self.sink = sink
         self.incarnation = 0
         """Whom the next byte is from; 0 until the index or a start has told it."""
         self.closed = False

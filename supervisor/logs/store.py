@@ -16,8 +16,8 @@ from supervisor.logs.growth import Growth
 from supervisor.logs.housekeeping import housekeep
 from supervisor.logs.position import Position
 from supervisor.logs.pump import Pump
-from supervisor.logs.settings import STREAMS, LogSettings, StoreSettings, StreamName
-from supervisor.logs.source import Key, Source
+from supervisor.logs.settings import STREAMS, Key, LogSettings, StoreSettings, StreamName
+from supervisor.logs.source import Source
 from supervisor.logs.table import Table
 from supervisor.units.names import check_name
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from supervisor.logs import places
 from supervisor.logs.mover import make_mover
-from supervisor.logs.settings import STREAMS, LogSettings, StoreSettings, StreamName
-from supervisor.logs.source import Key, Source
+from supervisor.logs.settings import STREAMS, Key, LogSettings, StoreSettings, StreamName
+from supervisor.logs.sink import Sink, Turn
+from supervisor.logs.source import Source
 
 _DEFAULT: Final = LogSettings()
 
@@ -138,12 +139,13 @@ class Table:
             os.close(self._wake_in)
 
     def _make(self, unit: str, stream: StreamName) -> Source:
+        others = (self.sources.get((unit, name)) for name in STREAMS)
+        turn = next((other.sink.turn for other in others if other is not None), None) or Turn()
         source = Source(
             unit,
             stream,
             path=places.fifo(self.runtime, unit, stream),
-            folder=self.folder(unit),
-            settings=self._unit_settings.get(unit, _DEFAULT),
+            sink=Sink(self.folder(unit), stream, self._unit_settings.get(unit, _DEFAULT), turn),
             mover=make_mover(),
             size=self.settings.pipe_size,
         )
