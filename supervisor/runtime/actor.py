@@ -29,17 +29,17 @@ class Actor(Generic[M]):
     Nothing of it runs concurrently with anything else of it, except the tasks that it spawns.
     """
 
-    async def pre_start(self, context: Context[M]) -> None:
+    async def pre_start(self, context: Context[M], /) -> None:
         """Get ready. The actor is registered already; messages wait. Failing here is a failed start."""
 
-    async def handle(self, message: M, context: Context[M]) -> None:
+    async def handle(self, message: M, context: Context[M], /) -> None:
         """Handle one message. An exception is a crash: the message is dropped and its asker told, never retried."""
         raise NotImplementedError
 
-    async def on_down(self, down: Down, context: Context[M]) -> None:
+    async def on_down(self, down: Down, context: Context[M], /) -> None:
         """A monitored actor has ended."""
 
-    async def post_stop(self, context: Context[M], reason: ExitReason) -> None:
+    async def post_stop(self, context: Context[M], reason: ExitReason, /) -> None:
         """Clean up after a start that succeeded, however the actor ended.
 
         Runs shielded from cancellation, but not for longer than the actor's ``cleanup`` time. The name is free and no
