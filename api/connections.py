@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Final
-from weakref import WeakSet
 
 import trio
 from hypercorn.config import Config
@@ -69,7 +68,7 @@ async def serve(
     When the grace is over, or this is cancelled, what is still open is cancelled and then dropped.
     """
     context = WorkerContext(None)
-    live: WeakSet[Connection] = WeakSet()
+    live: set[Connection] = set()
     wrapped = wrap_app(application, 0, "asgi")  # type: ignore[arg-type]
     config = make_config()
 
@@ -80,6 +79,8 @@ async def serve(
             await connection.run()
         except* Exception:
             logger.exception("the connection of a client ended with an error")
+        finally:
+            live.discard(connection)
 
     # Duplicates: closing them when this incarnation ends leaves the port to the next one.
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each.dup())) for each in listening.sockets]
@@ -97,7 +98,7 @@ async def serve(
 
 
 async def _end_late_clients(
-    stopping: trio.Event, grace: float, clients: trio.CancelScope, live: WeakSet[Connection]
+    stopping: trio.Event, grace: float, clients: trio.CancelScope, live: set[Connection]
 ) -> None:
     try:
         await stopping.wait()

@@ -142,8 +142,9 @@ class Rules:
 
     @staticmethod
     def _check_target(head: Head) -> None:
-        if not head.raw_path.startswith(b"/"):
-            raise MalformedRequest("the target of the request must be a path")
+        # werkzeug would take any number of slashes at the start for one.
+        if not head.raw_path.startswith(b"/") or head.raw_path.startswith(b"//"):
+            raise MalformedRequest("the target of the request must be a path that starts with one slash")
         if b"%2f" in head.raw_path.lower() or b"%00" in head.raw_path:
             raise MalformedRequest("a name in the address must not contain '/' or a NUL character")
 

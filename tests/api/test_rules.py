@@ -177,6 +177,7 @@ def test_the_count_of_failures_begins_anew_every_second() -> None:
         (head("POST", content_type=b"application/json; charset=latin-1"), UnsupportedMediaType),
         (head("POST", content_type=b"application/jsonp"), UnsupportedMediaType),
         (head(path="http://127.0.0.1:4242/api"), MalformedRequest),
+        (head(path="//api/v1/agents"), MalformedRequest),
         (head(path="/api/v1/agents/a%2Fb"), MalformedRequest),
         (head(path="/api/v1/agents/a%2fb"), MalformedRequest),
         (head(path="/api/v1/agents/a%00"), MalformedRequest),
