@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from api.problems import explain, render
 from api.rules import Rules, read_head
-from supervisor.errors import HoodyError
+from supervisor.errors import HoodyError, NotFound
 
 Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -49,6 +49,8 @@ class Guard:
         stamped = _Stamped(send, request_id)
         try:
             self._rules.check(read_head(scope.get("method", "GET"), scope["path"], scope["raw_path"], scope["headers"]))
+            if scope["type"] == "websocket":
+                raise NotFound(f"there is no WebSocket at {scope['path']}")
         except HoodyError as error:
             await _refuse(scope, stamped, error, request_id)
             return
