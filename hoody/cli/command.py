@@ -23,6 +23,14 @@ EFFECTS: Final[Mapping[Effect, str]] = {
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class SectionOption(asyncclick.Option):
+    """An option that is listed in the help under a heading of its own."""
+
+    def __init__(self, *words: Any, section: str = "Options", **settings: Any) -> None:  # noqa: ANN401 - handed on to asyncclick as they are
+        super().__init__(*words, **settings)
+        self.section = section
+
+
 class HoodyCommand(asyncclick.Command):
     """A command that says in its help what it changes, and shows examples; a test parses each of them."""
 
@@ -40,6 +48,18 @@ class HoodyCommand(asyncclick.Command):
         with formatter.section("Examples"):
             for line in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+    def format_options(self, ctx: asyncclick.Context, formatter: asyncclick.HelpFormatter) -> None:
+        """Write the options, each under its heading, in the order in which the headings come up."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                title = param.section if isinstance(param, SectionOption) else "Options"
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def command(

@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 
 import asyncclick
 
+from hoody.cli.command import SectionOption
 from hoody.cli.options import DURATION, PAIR, SIGNAL
 from supervisor.errors import InvalidInput
 
 F = TypeVar("F", bound=Callable[..., Any])
-option = asyncclick.option
 
 _RESTARTS: Final = ("always", "on-failure", "never")
 _GIVE_UPS: Final = ("retry", "fail", "escalate")
@@ -39,8 +39,15 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
 }
 """Parameters whose value goes into the definition as it is, and the key that each sets."""
 
+
+def _option(section: str, *words: str, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - handed on to asyncclick
+    return asyncclick.option(*words, cls=SectionOption, section=section, **settings)
+
+
+_WHAT, _END, _DELAY, _LIFE = "What runs", "When it has ended", "How long to wait between tries", "Starting and stopping"
 _OPTIONS: Final = (
-    option(
+    _option(
+        _WHAT,
         "-e",
         "--env",
         "--environment",
@@ -49,7 +56,8 @@ _OPTIONS: Final = (
         metavar="KEY[=VALUE]",
         help="Set a variable; KEY alone takes it from here.",
     ),
-    option(
+    _option(
+        _WHAT,
         "--env-file",
         "--environment-file",
         "environment_files",
@@ -57,10 +65,19 @@ _OPTIONS: Final = (
         metavar="FILE",
         help="A file of KEY=value lines, read at each start.",
     ),
-    option("--directory", metavar="FOLDER", help="Where it runs; the present folder if not given."),
-    option("--shell", is_flag=True, help="COMMAND is one string for sh -c."),
-    option("--restart", type=asyncclick.Choice(_RESTARTS), help="When to start it again after it ended (always)."),
-    option(
+    _option(_WHAT, "--directory", metavar="FOLDER", help="Where it runs; the present folder if not given."),
+    _option(_WHAT, "--shell", is_flag=True, help="COMMAND is one string for sh -c."),
+    _option(_WHAT, "--workspace", metavar="NAME", help="The workspace that it belongs to."),
+    _option(_WHAT, "-l", "--label", "labels", multiple=True, type=PAIR, help="A label, for finding it again."),
+    _option(
+        _END,
+        "--restart",
+        type=asyncclick.Choice(_RESTARTS),
+        metavar="WHEN",
+        help="Start it again always, on-failure or never (always).",
+    ),
+    _option(
+        _END,
         "--success-exit-code",
         "success_exit_codes",
         multiple=True,
@@ -68,20 +85,36 @@ _OPTIONS: Final = (
         metavar="CODE",
         help="An exit code that is a wanted end (0).",
     ),
-    option("--success-signal", "success_signals", multiple=True, type=SIGNAL, help="A signal that is a wanted end."),
-    option("--backoff-initial", type=DURATION, help="Delay before the second try in a row (500ms)."),
-    option("--backoff-factor", type=float, help="What the delay is multiplied with each time (2)."),
-    option("--backoff-max", type=DURATION, help="The longest delay (60s)."),
-    option("--backoff-jitter", type=float, help="By how much of itself a delay varies (0.2)."),
-    option("--backoff-reset-after", type=DURATION, help="A run this long forgets earlier failures (60s)."),
-    option("--max-restarts", type=int, metavar="N", help="More than these within the period are a crash loop (10)."),
-    option("--period", type=DURATION, help="The period of --max-restarts (60s)."),
-    option("--on-give-up", type=asyncclick.Choice(_GIVE_UPS), help="What follows a crash loop (retry)."),
-    option("--start-seconds", type=DURATION, help="How long it must stay up to count as running (1s)."),
-    option("--stop-signal", type=SIGNAL, help="The signal that asks it to end (TERM)."),
-    option("--stop-timeout", type=DURATION, help="How long it may take to end before it is killed (10s)."),
-    option("-l", "--label", "labels", multiple=True, type=PAIR, help="A label, for finding it again."),
-    option("--workspace", metavar="NAME", help="The workspace that it belongs to."),
+    _option(
+        _END, "--success-signal", "success_signals", multiple=True, type=SIGNAL, help="A signal that is a wanted end."
+    ),
+    _option(
+        _END, "--max-restarts", type=int, metavar="N", help="More than these within the period are a crash loop (10)."
+    ),
+    _option(_END, "--period", type=DURATION, help="The period of --max-restarts (60s)."),
+    _option(
+        _END,
+        "--on-give-up",
+        type=asyncclick.Choice(_GIVE_UPS),
+        metavar="WHAT",
+        help="In a crash loop: retry (slowly), fail or escalate (retry).",
+    ),
+    _option(_DELAY, "--backoff-initial", type=DURATION, help="Delay before the second try in a row (500ms)."),
+    _option(
+        _DELAY,
+        "--backoff-factor",
+        type=float,
+        metavar="NUMBER",
+        help="What the delay is multiplied with each time (2).",
+    ),
+    _option(_DELAY, "--backoff-max", type=DURATION, help="The longest delay (60s)."),
+    _option(
+        _DELAY, "--backoff-jitter", type=float, metavar="NUMBER", help="By how much of itself a delay varies (0.2)."
+    ),
+    _option(_DELAY, "--backoff-reset-after", type=DURATION, help="A run this long forgets earlier failures (60s)."),
+    _option(_LIFE, "--start-seconds", type=DURATION, help="How long it must stay up to count as running (1s)."),
+    _option(_LIFE, "--stop-signal", type=SIGNAL, help="The signal that asks it to end (TERM)."),
+    _option(_LIFE, "--stop-timeout", type=DURATION, help="How long it may take to end before it is killed (10s)."),
 )
 
 

@@ -14,34 +14,57 @@ if TYPE_CHECKING:
     from hoody.client import Client
 
 _MOST_NAMES: Final = 5
+_ORDINARY_WIDTH: Final = 80
 _PATIENCE: Final = 0.5
 """Seconds that the question for the reason may take: it must not hold up what is waited for."""
 
 
+class Line:
+    """One line of stderr that is written over and over."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Put ``text`` in the place of what was there."""
+        limit = (console.columns(sys.stderr) or _ORDINARY_WIDTH) - 1
+        # Carriage return and "erase to the end of the line": the one sequence that every terminal knows.
+        sys.stderr.write("\r\x1b[K" + cut(clean_cell(text), limit))
+        sys.stderr.flush()
+        self._shown = True
+
+    def waits_for(self, names: Sequence[str], heading: str = "waiting for", why: str = "") -> None:
+        """Show who is missing, and since when."""
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        listed = ", ".join(names[:_MOST_NAMES]) + more or "the daemon"
+        self.show(f"{heading} {listed} ({time.monotonic() - self._began:.0f}s){why}")
+
+    def clear(self) -> None:
+        """Take the line away again."""
+        if self._shown:
+            self.show("")
+            self._shown = False
+
+
 class Progress:
-    """Says on stderr, over and over on the same line, which units are missing and why the first of them is late."""
+    """Says which units are missing and why the first of them is late."""
 
     def __init__(self, client: Client, names: Sequence[str], heading: str) -> None:
         self._client = client
         self._names = names
         self._heading = heading
-        self._began = time.monotonic()
-        self._shown = False
+        self._line = Line()
 
     def show(self, missing: Sequence[int]) -> None:
         """Show that the units of these indexes are not done yet."""
         names = [self._names[index] for index in missing]
-        if not names:
-            return
-        listed = ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES))
-        seconds = time.monotonic() - self._began
-        self._write(f"{self._heading}: {listed} ({seconds:.0f}s){self._why(names[0])}")
+        if names:
+            self._line.waits_for(names, self._heading, self._why(names[0]))
 
     def clear(self) -> None:
         """Take the line away again."""
-        if self._shown:
-            self._write("")
-            self._shown = False
+        self._line.clear()
 
     def _why(self, name: str) -> str:
         from hoody.client.calls import UnitCalls
@@ -54,10 +77,3 @@ class Progress:
         except HoodyError:
             return ""
         return f"; {name} is {status['state']}" + (f": {status['reason']}" if status["reason"] else "")
-
-    def _write(self, text: str) -> None:
-        self._shown = True
-        limit = (console.columns(sys.stderr) or 80) - 1
-        # Carriage return and "erase to the end of the line": the one sequence that every terminal knows.
-        sys.stderr.write("\r\x1b[K" + cut(clean_cell(text), limit))
-        sys.stderr.flush()

@@ -20,7 +20,8 @@ This page is made from the commands themselves.
 `hoody COMMAND --help` prints the same in the terminal.
 
 Results go to stdout and everything else to stderr.
-Where a command takes `NAME...`, it takes several names and globs (`'web*'`, in quotes), and a glob that matches nothing is an error.
+Where a command takes `NAME...`, it takes several names and globs (in quotes: `'web*'`).
+A glob that matches nothing is an error.
 Durations take units: `500ms`, `10s`, `1h30m`.
 Colours and progress appear on terminals only; `NO_COLOR` and `TERM=dumb` switch them off.
 Control characters in anything that is printed are made visible, since names, commands and logs may be hostile.
@@ -70,10 +71,10 @@ def page() -> str:
 
 
 def _section(words: str, command: HoodyCommand) -> str:
-    context = asyncclick.Context(command, info_name=words)
+    context = asyncclick.Context(command, info_name=words, **command.context_settings)
     usage = " ".join([words, *command.collect_usage_pieces(context)])
-    purpose = " ".join((command.help or "").split("\f")[0].split())
-    parts = [f"\n## {words}\n", f"    {usage}\n", f"{purpose}\n{EFFECTS[command.effect]}\n", "```sh"]
+    purpose = "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.help or "").split("\n\n"))
+    parts = [f"\n## {words}\n", f"    {usage}\n", f"{purpose}\n\n{EFFECTS[command.effect]}\n", "```sh"]
     parts += [*command.examples, "```\n"]
     rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
     if rows:

@@ -26,7 +26,7 @@ _SIGNAL = Entry(f"{_HERE}.verbs", "signal", "Send a signal to agents.")
 _REMOVE = Entry(f"{_HERE}.remove", "rm", "Forget agents.")
 _LOGS = Entry(f"{_HERE}.logs", "logs", "Show what agents have printed.")
 
-daemon = LazyGroup(
+daemon_commands = LazyGroup(
     "daemon",
     help="The daemon itself: run it in the foreground, read its log.",
     sections={
@@ -36,7 +36,7 @@ daemon = LazyGroup(
         }
     },
 )
-token = LazyGroup(
+token_commands = LazyGroup(
     "token",
     help="The token that opens the daemon's HTTP API.",
     sections={
@@ -46,7 +46,7 @@ token = LazyGroup(
         }
     },
 )
-agents = LazyGroup(
+agents_commands = LazyGroup(
     "agents",
     help="Agents: programs that are kept alive.",
     sections={
@@ -63,7 +63,7 @@ agents = LazyGroup(
         }
     },
 )
-completion = LazyGroup(
+completion_commands = LazyGroup(
     "completion",
     help="Print the script that teaches a shell to complete hoody's commands, options and agent names.",
     sections={
@@ -93,8 +93,8 @@ root = LazyGroup(
             "status": Entry(f"{_HERE}.status", "status", "Show whether the daemon runs, where, and how it is."),
             "health": Entry(f"{_HERE}.health", "health", "Show the health of everything; exit 0 if all is well."),
             "tree": Entry(f"{_HERE}.tree", "tree", "Draw the supervision tree."),
-            "daemon": Entry(_HERE, "daemon", "Run the daemon in the foreground; read its log."),
-            "token": Entry(_HERE, "token", "Show or replace the token of the HTTP API."),
+            "daemon": Entry(_HERE, "daemon_commands", "Run the daemon in the foreground; read its log."),
+            "token": Entry(_HERE, "token_commands", "Show or replace the token of the HTTP API."),
         },
         "Agents": {
             "run": Entry(f"{_HERE}.run", "run", "Define an agent and start it."),
@@ -107,11 +107,11 @@ root = LazyGroup(
             "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, running or stopped."),
             "logs": _LOGS,
             "rm": _REMOVE,
-            "agents": Entry(_HERE, "agents", "All of these under one noun, and create."),
+            "agents": Entry(_HERE, "agents_commands", "All of these under one noun, and create."),
         },
         "More": {
             "demo": Entry(f"{_HERE}.demo", "demo", "See an agent killed and back again, in half a minute."),
-            "completion": Entry(_HERE, "completion", "Print a completion script for bash, zsh or fish."),
+            "completion": Entry(_HERE, "completion_commands", "Print a completion script for bash, zsh or fish."),
             "version": Entry(f"{_HERE}.version", "version", "Print the version."),
         },
     },

@@ -12,7 +12,7 @@ from hoody.cli.command import command
 from hoody.cli.console import say
 from hoody.cli.options import DURATION, names_argument, output_options, yes_option
 from hoody.cli.text import clean_cell
-from supervisor.errors import HoodyError, InvalidInput
+from supervisor.errors import HoodyError, InvalidInput, InvalidTransition
 
 
 @command(
@@ -45,6 +45,9 @@ def rm(names: tuple[str, ...], force: bool, yes: bool, timeout: float, output: s
         raise InvalidInput("nothing was removed")
     units = calls.UnitCalls("agents")
     results = client.send_all([units.delete(name, force=force, revision=None, timeout=timeout) for name in found])
+    for name, result in zip(found, results, strict=True):
+        if isinstance(result, InvalidTransition):
+            result.hint = f"to stop it as well: hoody rm {name} --force"
     gone = [name for name, result in zip(found, results, strict=True) if not isinstance(result, HoodyError)]
     if output == "json":
         print_json(gone)

@@ -82,7 +82,11 @@ def _create(client: Client, name: str | None, document: dict[str, Any], *, start
 
     units = UnitCalls("agents")
     if name is not None:
-        return client.send(units.create({"name": name, **document}, start=start, key=None))
+        try:
+            return client.send(units.create({"name": name, **document}, start=start, key=None))
+        except AlreadyExists as error:
+            error.hint = f"start it as it is: hoody start {name}; to define it anew: hoody rm {name} --force"
+            raise
     from hoody.cli.naming import derive_name
 
     taken: set[str] = set()

@@ -93,5 +93,5 @@ def _verb(verb: str, names: tuple[str, ...], *, wait: bool, timeout: float, outp
         lambda name: units.verb(name, verb, wait=wait, timeout=timeout, now=now),
         done=None if wait else f"{verb} asked for",
         output=output,
-        waiting=f"waiting for {verb}" if wait else None,
+        waiting=f"waiting for {verb} of" if wait else None,
     )
