@@ -39,4 +39,4 @@ bench *args:
 
 # write the generated pages: command line, state diagram
 docs:
-    {{ bin }}/python -m docs.generate
+    {{ bin }}/python docs/generate.py
