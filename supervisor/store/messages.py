@@ -35,6 +35,8 @@ class Progress:
     counters: Counters = field(factory=Counters)
     exit: LastExit | None = None
     live: LiveRecord | None = None
+    stale: bool = False
+    """What runs was started by an earlier definition and is to be replaced."""
 
 
 @frozen(kw_only=True)

@@ -31,6 +31,9 @@ def recall(draft: Draft, event: Recalled) -> None:
     )
     draft.enter(Phase.ADOPTING, f"looking for process {live.identity.pid}, which ran before")
     draft.emit(Adopt(draft.now.incarnation, live.identity))
+    if draft.now.stale and draft.now.desired is Desired.RUNNING:
+        # The daemon, or the keeper, ended between the new definition and the restart that it asks for.
+        draft.now = evolve(draft.now, cause=EndReason.RESTARTED, then=Phase.SPAWNING)
     draft.arm(Timer.SPAWN, SPAWN_PATIENCE)
 
 
@@ -148,12 +151,14 @@ def signal(draft: Draft, event: SignalAsked) -> None:
 def redefine_running(draft: Draft, event: DefinitionChanged) -> None:
     """Replace what was started by another definition."""
     if event.respawn:
+        draft.now = evolve(draft.now, stale=True)
         restart_running(draft, event)
 
 
 def redefine_spawning(draft: Draft, event: DefinitionChanged) -> None:
     """The start under way is by the old definition: replace what comes of it."""
     if event.respawn:
+        draft.now = evolve(draft.now, stale=True)
         restart_when_known(draft, event)
         draft.enter(Phase.ABORTING, "starting again by the new definition")
 
@@ -161,6 +166,7 @@ def redefine_spawning(draft: Draft, event: DefinitionChanged) -> None:
 def redefine_adopting(draft: Draft, event: DefinitionChanged) -> None:
     """Replace the process on record as soon as it is found, unless it is to be stopped anyway."""
     if event.respawn and draft.now.cause is None and draft.now.desired is Desired.RUNNING:
+        draft.now = evolve(draft.now, stale=True)
         restart_when_known(draft, event)
 
 

@@ -111,6 +111,8 @@ class Condition:
     counters: Counters = field(factory=Counters)
     exit: LastExit | None = None
     next_retry_at: datetime | None = None
+    stale: bool = False
+    """What runs was started by an earlier definition, and is to be replaced."""
     blocked_by: tuple[str, ...] = ()
     uncleared: tuple[int, ...] = ()
     clearing: tuple[int, ...] = ()

@@ -30,11 +30,15 @@ class Identity:
 
     ``start_time`` is the kernel's own figure in clock ticks since boot (field 22 of ``/proc/PID/stat``), which no wall
     clock moves; ``boot_id`` is ``/proc/sys/kernel/random/boot_id``.
+
+    For a run of a container, ``container_id`` is set, ``start_time`` is the engine's own time of its start in ns, and
+    ``boot_id`` is the id of the engine. ``pid`` is then what the engine tells, which may be a pid of another machine.
     """
 
     pid: int
     start_time: int
     boot_id: str
+    container_id: str | None = None
 
 
 @frozen(kw_only=True)

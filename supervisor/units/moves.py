@@ -46,7 +46,13 @@ def launch(draft: Draft, reason: str = "starting") -> None:
         return
     number = draft.now.incarnation + 1
     draft.now = evolve(
-        draft.now, incarnation=number, ready=False, health=Health.NONE, healthy_since=None, next_retry_at=None
+        draft.now,
+        incarnation=number,
+        ready=False,
+        health=Health.NONE,
+        healthy_since=None,
+        next_retry_at=None,
+        stale=False,
     )
     _plan_nothing(draft)
     draft.enter(Phase.SPAWNING, reason)

@@ -86,7 +86,8 @@ class UnitWorld(RuleBasedStateMachine):
     @initialize(spec=SPECS, desired=st.sampled_from(Desired), phase=st.sampled_from([*AT_REST]), live=st.booleans())
     def begin(self, spec: Any, desired: Desired, phase: Phase, live: bool) -> None:
         self.player.spec = spec
-        self.first = Condition(desired=desired, reason="as it was", phase=Phase.STOPPED if live else phase, incarnation=3)
+        first = Phase.STOPPED if live else phase
+        self.first = Condition(desired=desired, reason="as it was", phase=first, incarnation=3)
         self.player.condition = self.first
         self.send(
             Recalled(Recorded(incarnation=3, identity=identity(3), started_at=MORNING, up_for=2) if live else None)

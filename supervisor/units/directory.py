@@ -1,0 +1,265 @@
+"""The directory of a kind: the one address for its units, by name.
+
+It knows which units there are, makes and removes their keepers, and passes wishes on. What takes time (a definition
+that goes to disk, a unit that is stopped before it is deleted) runs as a task, so that a list or the health never waits
+for it; meanwhile the name is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Final, assert_never
+
+from attrs import evolve
+
+from supervisor.errors import AlreadyExists, Conflict, HoodyBug, HoodyError, NotFound, Unavailable
+from supervisor.runtime import (
+    Actor,
+    ActorRef,
+    Backoff,
+    ChildNotFound,
+    ChildSpec,
+    Context,
+    DynamicSupervisor,
+    RestartPolicy,
+    StartFailed,
+    actor,
+    dynamic_supervisor,
+)
+from supervisor.store.messages import ForgetUnit, LoadUnits, SaveUnit, StoreRequest, UnitRecord
+from supervisor.units.actor import FAREWELL_SPARE, STORE_PATIENCE, UnitActor, UnitMessage, view_of
+from supervisor.units.condition import status_of
+from supervisor.units.memory import remember
+from supervisor.units.messages import (
+    CreateUnit,
+    DeleteUnit,
+    DirectoryRequest,
+    GetHealth,
+    GetUnit,
+    ListUnits,
+    ReplaceUnit,
+    RestartUnit,
+    SignalUnit,
+    StartUnit,
+    StopUnit,
+)
+from supervisor.units.names import nearest
+from supervisor.units.services import UnitServices
+from supervisor.units.status import Desired, State, UnitView
+from supervisor.units.wishes import RetireUnit
+
+KEEPERS: Final = RestartPolicy(backoff=Backoff(initial=0.2, max=10.0))
+"""A keeper that fails is replaced at once, then slowly; its unit's process runs on, and its neighbours go on."""
+KEEPER_MAILBOX: Final = 256
+"""More wishes for one unit than this are not waiting in good faith."""
+LONGEST_FAREWELL: Final = 3600.0
+"""Seconds that the end of a keeper may take at most, whatever stop timeout its unit has."""
+RESTORE_TIME: Final = 120.0
+"""Seconds in which every unit on record has its keeper: thousands take a few."""
+
+_log = logging.getLogger("hoody.units")
+
+
+class DirectoryActor(Actor[DirectoryRequest]):
+    """Answers for all units of a kind. Registered as the plural of the kind: "agents"."""
+
+    def __init__(self, services: UnitServices) -> None:
+        self._services = services
+        self._roster = services.roster
+        self._busy: dict[str, str] = {}
+        """What is being done to a name, by the name in lower case."""
+
+    async def pre_start(self, context: Context[DirectoryRequest]) -> None:
+        """Give every unit on record its keeper. One that cannot have one is shown as such and keeps nobody down."""
+        store: ActorRef[StoreRequest] = context.system.registry.ref("store")
+        kind = self._services.kind
+        records: tuple[UnitRecord, ...] = await store.ask(
+            lambda reply: LoadUnits(kind=kind, reply_to=reply), timeout=STORE_PATIENCE
+        )
+        kept = {node.id for node in self._keepers(context).children()}
+        for name in (kept | set(self._roster.names())) - {record.name for record in records}:
+            await self._remove_keeper(context, name)
+        for record in records:
+            if record.name not in kept:
+                await self._restore(context, record)
+
+    async def handle(self, message: DirectoryRequest, context: Context[DirectoryRequest]) -> None:
+        """Answer what can be answered at once, and pass the rest on."""
+        match message:
+            case ListUnits(reply_to=reply_to):
+                reply_to.send(self._roster.views())
+            case GetHealth(reply_to=reply_to):
+                reply_to.send(self._roster.counts())
+            case GetUnit(name=name, reply_to=reply_to):
+                view = self._roster.view(name)
+                if view is None:
+                    reply_to.fail(self._unknown(name))
+                else:
+                    reply_to.send(view)
+            case CreateUnit():
+                self._create(message, context)
+            case DeleteUnit():
+                self._delete(message, context)
+            case ReplaceUnit() | StartUnit() | StopUnit() | RestartUnit() | SignalUnit():
+                self._forward(message, context)
+            case _:
+                assert_never(message)
+
+    # ---- passing on ----
+
+    def _forward(
+        self, message: ReplaceUnit | StartUnit | StopUnit | RestartUnit | SignalUnit, context: Context[DirectoryRequest]
+    ) -> None:
+        try:
+            self._keeper(message.name, context).tell(message)
+        except HoodyError as error:
+            message.reply_to.fail(error)
+
+    def _keeper(self, name: str, context: Context[DirectoryRequest]) -> ActorRef[UnitMessage]:
+        if name not in self._roster:
+            raise self._unknown(name)
+        found: ActorRef[UnitMessage] | None = context.system.registry.whereis(self._services.actor_name(name))
+        if found is None:
+            raise Unavailable(f"the keeper of {name!r} is being replaced", hint="try again in a moment")
+        return found
+
+    def _unknown(self, name: str) -> NotFound:
+        meant = nearest(name, self._roster.names())
+        kind = self._services.kind.value
+        return NotFound(f"there is no {kind} {name!r}", hint=f"did you mean {meant!r}?" if meant else None)
+
+    # ---- making ----
+
+    def _create(self, message: CreateUnit, context: Context[DirectoryRequest]) -> None:
+        name = message.definition.name
+        taken = self._taken(name)
+        if taken is not None:
+            message.reply_to.fail(taken)
+            return
+        self._while_busy(message, name, "created", context)
+
+    def _taken(self, name: str) -> HoodyError | None:
+        kind = self._services.kind.value
+        doing = self._busy.get(name.casefold())
+        if doing is not None:
+            return AlreadyExists(f"the {kind} {name!r} is being {doing} at this moment")
+        if name in self._roster:
+            return AlreadyExists(f"the {kind} {name!r} exists already", hint=f"to replace it: hoody rm {name}")
+        other = self._roster.same_but_for_case(name)
+        if other is not None:
+            hint = "choose a name that differs in more than upper and lower case"
+            return AlreadyExists(f"{name!r} differs from {other!r} only in upper and lower case", hint=hint)
+        return None
+
+    async def _create_now(self, message: CreateUnit, context: Context[DirectoryRequest]) -> UnitView:
+        definition = message.definition
+        record = UnitRecord(
+            kind=self._services.kind,
+            name=definition.name,
+            workspace=definition.workspace,
+            labels=definition.labels,
+            revision=1,
+            created_at=self._services.wall(),
+            spec=definition.spec,
+            desired=Desired.RUNNING if message.start else Desired.STOPPED,
+        )
+        store: ActorRef[StoreRequest] = context.system.registry.ref("store")
+        await store.ask(lambda reply: SaveUnit(record=record, reply_to=reply), timeout=STORE_PATIENCE)
+        try:
+            await self._add_keeper(context, record)
+        except HoodyError:
+            # Nothing half done: what has no keeper is not there.
+            self._roster.remove(record.name)
+            await store.ask(
+                lambda reply: ForgetUnit(kind=record.kind, name=record.name, reply_to=reply), timeout=STORE_PATIENCE
+            )
+            raise
+        view = self._roster.view(record.name)
+        if view is None:
+            raise HoodyBug(f"the keeper of {record.name!r} is up and has not shown it")
+        return view
+
+    # ---- removing ----
+
+    def _delete(self, message: DeleteUnit, context: Context[DirectoryRequest]) -> None:
+        doing = self._busy.get(message.name.casefold())
+        if doing is not None:
+            message.reply_to.fail(Conflict(f"{message.name!r} is being {doing} at this moment"))
+            return
+        self._while_busy(message, message.name, "deleted", context)
+
+    async def _delete_now(self, message: DeleteUnit, context: Context[DirectoryRequest]) -> None:
+        keeper = self._keeper(message.name, context)
+        # A stop takes the time that it takes; who waits for the deletion has a deadline of their own.
+        await keeper.ask(
+            lambda reply: RetireUnit(force=message.force, expected_revision=message.expected_revision, reply_to=reply),
+            timeout=LONGEST_FAREWELL,
+        )
+        await self._remove_keeper(context, message.name)
+
+    # ---- keepers ----
+
+    async def _add_keeper(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
+        await self._keepers(context).start_child(keeper(self._services, record))
+
+    async def _remove_keeper(self, context: Context[DirectoryRequest], name: str) -> None:
+        # It is gone already where an earlier directory ended between the two halves of a deletion.
+        with suppress(ChildNotFound):
+            await self._keepers(context).stop_child(name)
+        self._roster.remove(name)
+
+    async def _restore(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
+        try:
+            await self._add_keeper(context, record)
+        except StartFailed as error:
+            _log.error("%s %r cannot be looked after: %s", record.kind.value, record.name, error)
+            reason = f"it cannot be looked after: {error}"
+            status = evolve(status_of(remember(record)), state=State.UNKNOWN, reason=reason)
+            self._roster.show(view_of(record, status))
+
+    def _keepers(self, context: Context[DirectoryRequest]) -> DynamicSupervisor:
+        return context.system.dynamic(self._services.keepers_name)
+
+    # ---- names that are busy ----
+
+    def _while_busy(
+        self, message: CreateUnit | DeleteUnit, name: str, doing: str, context: Context[DirectoryRequest]
+    ) -> None:
+        self._busy[name.casefold()] = doing
+        context.spawn(self._work, message, name, context)
+
+    async def _work(self, message: CreateUnit | DeleteUnit, name: str, context: Context[DirectoryRequest]) -> None:
+        try:
+            if isinstance(message, CreateUnit):
+                message.reply_to.send(await self._create_now(message, context))
+            else:
+                await self._delete_now(message, context)
+                message.reply_to.send(None)
+        except HoodyError as error:
+            message.reply_to.fail(error)
+        finally:
+            del self._busy[name.casefold()]
+
+
+def keeper(services: UnitServices, record: UnitRecord) -> ChildSpec:
+    """Describe the keeper of a unit. The first incarnation is given the record; later ones ask the store."""
+    first: list[UnitRecord] = [record]
+    name = record.name
+    return actor(
+        name,
+        lambda: UnitActor(services, name, first.pop() if first else None),
+        name=services.actor_name(name),
+        mailbox=KEEPER_MAILBOX,
+        restart=KEEPERS,
+        # Half of it is for the tasks under way, half for the farewell.
+        cleanup=2 * (min(record.spec.stop_timeout, LONGEST_FAREWELL) + FAREWELL_SPARE),
+    )
+
+
+def unit_children(services: UnitServices) -> tuple[ChildSpec, ChildSpec]:
+    """Describe what a tree needs for units of a kind: the supervisor of their keepers, and after it the directory."""
+    return (
+        dynamic_supervisor(services.keepers_name),
+        actor(services.plural, lambda: DirectoryActor(services), start_within=RESTORE_TIME),
+    )

@@ -1,0 +1,120 @@
+"""The calls to the driver: everything that touches a process, and the facts that come of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Container
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+import trio
+
+from supervisor.errors import DriverError, HoodyError, SignalFailed, TimedOut, Unavailable
+from supervisor.units.carry import carried_through
+from supervisor.units.driver import Driver, ExitStatus, Identity, Incarnation, Launch
+from supervisor.units.events import Adopted, AdoptionFailed, Cleared, Event, MainExited, Spawned, SpawnFailed
+
+CLEAR_TIME: Final = 5.0
+"""Seconds that one attempt to clear may take; what is left then is told, and tried again later."""
+CARRY_TIME: Final = 5.0
+"""Seconds that a start under way is given when its keeper ends: what it brings has to be written down."""
+
+
+class Hands:
+    """Starts, signals and clears the incarnations of one unit, and reports every fact exactly once.
+
+    The order of reports is the machine's: ``Spawned`` or ``Adopted`` before ``MainExited`` of the same incarnation,
+    even where the driver learns of the end first.
+    """
+
+    __slots__ = ("_driver", "_early", "_held", "_report", "_started", "_starts", "_unit")
+
+    def __init__(
+        self, unit: str, driver: Driver[Any], starts: trio.CapacityLimiter, report: Callable[[Event], None]
+    ) -> None:
+        self._unit = unit
+        self._driver = driver
+        self._starts = starts
+        self._report = report
+        self._held: dict[int, Incarnation] = {}
+        self._early: tuple[int, ExitStatus] | None = None
+        self._started = 0
+        """The last incarnation whose start was reported on."""
+
+    def holds(self, number: int) -> bool:
+        """Tell whether an incarnation is at hand."""
+        return number in self._held
+
+    async def start(self, number: int, spec: object) -> None:
+        """Start an incarnation. Once begun it is carried through, also while the keeper is being cancelled."""
+        try:
+            async with self._starts:
+                await carried_through(partial(self._start, number, spec), within=CARRY_TIME)
+        except trio.Cancelled:
+            if self._started != number:
+                self._report(SpawnFailed(number, "its keeper has ended meanwhile"))
+            raise
+
+    async def _start(self, number: int, spec: object) -> None:
+        launch = Launch(unit=self._unit, incarnation=number, spec=spec)
+        try:
+            incarnation = await self._driver.spawn(launch, partial(self._exited, number))
+        except (DriverError, TimedOut, Unavailable) as error:
+            self._started = number
+            self._report(SpawnFailed(number, _words(error)))
+            return
+        self._started = number
+        self._hold(number, incarnation, Spawned(number, incarnation.identity))
+
+    async def adopt(self, number: int, identity: Identity, spec: object) -> None:
+        """Look for the process on record."""
+        launch = Launch(unit=self._unit, incarnation=number, spec=spec)
+        found = await self._driver.adopt(identity, launch, partial(self._exited, number))
+        if found is None:
+            self._report(AdoptionFailed(number))
+        else:
+            self._hold(number, found, Adopted(number))
+
+    def signal(self, number: int, signal_number: int, *, whole_group: bool) -> None:
+        """Send a signal. Raises ``SignalFailed``."""
+        self._held[number].signal(signal_number, whole_group=whole_group)
+
+    def kill(self, number: int) -> None:
+        """Kill the group at once."""
+        # Whether it worked is found out by the clearing that follows every kill.
+        with suppress(SignalFailed):
+            self._held[number].signal(signal.SIGKILL)
+
+    async def clear(self, number: int) -> None:
+        """Kill everything that is left of an incarnation, within :data:`CLEAR_TIME`."""
+        survivors = await self._held[number].clear(deadline=trio.current_time() + CLEAR_TIME)
+        self._report(Cleared(number, survivors))
+
+    def release(self, kept: Container[int]) -> None:
+        """Let go of the incarnations that are over."""
+        for number in [number for number in self._held if number not in kept]:
+            del self._held[number]
+
+    def detach(self) -> None:
+        """Leave everything running and hear of it no more."""
+        for incarnation in self._held.values():
+            incarnation.detach()
+        self._held.clear()
+
+    def _hold(self, number: int, incarnation: Incarnation, fact: Event) -> None:
+        self._held[number] = incarnation
+        self._report(fact)
+        early, self._early = self._early, None
+        if early is not None and early[0] == number:
+            self._report(MainExited(number, early[1]))
+
+    def _exited(self, number: int, status: ExitStatus) -> None:
+        if number in self._held:
+            self._report(MainExited(number, status))
+        else:
+            self._early = (number, status)
+
+
+def _words(error: HoodyError) -> str:
+    return str(error) if error.hint is None else f"{error} ({error.hint})"

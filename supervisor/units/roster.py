@@ -1,0 +1,123 @@
+"""The views of all units of a kind, and their counts: what is read far more often than it changes.
+
+A table in the sense of OTP's ETS: each unit's keeper writes its own line, synchronously, and anybody may read. A
+message per change instead would make the health of a thousand units as late as the mailbox is long, and could be lost
+when that is full. Every change costs the same whatever the number of units, and so does every read of the counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import nsmallest
+from typing import Final
+
+from supervisor.units.messages import HealthCounts
+from supervisor.units.status import Desired, Health, Kind, State, UnitView
+
+MOST_NAMED: Final = 20
+_TROUBLE: Final = frozenset({State.BACKOFF, State.FATAL})
+
+
+def is_unhealthy(view: UnitView) -> bool:
+    """Tell whether a unit should run and does not run well."""
+    status = view.status
+    if status.desired is not Desired.RUNNING:
+        return False
+    return status.state in _TROUBLE or status.crash_loop or status.health is Health.UNHEALTHY
+
+
+class Roster:
+    """Name to view, with counts that are kept and never recounted. To be used on the trio thread."""
+
+    __slots__ = (
+        "_by_fold",
+        "_counts",
+        "_crash_loops",
+        "_health",
+        "_kind",
+        "_sorted",
+        "_states",
+        "_unhealthy",
+        "_views",
+    )
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._views: dict[str, UnitView] = {}
+        self._by_fold: dict[str, str] = {}
+        self._states: Counter[State] = Counter()
+        self._health: Counter[Health] = Counter()
+        self._crash_loops = 0
+        self._unhealthy: set[str] = set()
+        self._sorted: tuple[UnitView, ...] | None = None
+        self._counts: HealthCounts | None = None
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._views
+
+    def show(self, view: UnitView) -> None:
+        """Write a unit's line, replacing the earlier one."""
+        before = self._views.get(view.name)
+        if before is None:
+            self._by_fold[view.name.casefold()] = view.name
+        else:
+            self._count(before, -1)
+        self._views[view.name] = view
+        self._count(view, +1)
+        if is_unhealthy(view):
+            self._unhealthy.add(view.name)
+        else:
+            self._unhealthy.discard(view.name)
+        self._sorted = self._counts = None
+
+    def remove(self, name: str) -> None:
+        """Delete a unit's line, if there is one."""
+        view = self._views.pop(name, None)
+        if view is not None:
+            self._count(view, -1)
+            self._unhealthy.discard(name)
+            del self._by_fold[name.casefold()]
+            self._sorted = self._counts = None
+
+    def view(self, name: str) -> UnitView | None:
+        """Return a unit's line."""
+        return self._views.get(name)
+
+    def same_but_for_case(self, name: str) -> str | None:
+        """Return the name that is there and differs from ``name`` at most in upper and lower case.
+
+        Units have folders, and there are file systems that would give both the same one.
+        """
+        return self._by_fold.get(name.casefold())
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, in no particular order."""
+        return tuple(self._views)
+
+    def views(self) -> tuple[UnitView, ...]:
+        """Return every line, ordered by name: the same object until something changes."""
+        if self._sorted is None:
+            self._sorted = tuple(self._views[name] for name in sorted(self._views))
+        return self._sorted
+
+    def counts(self) -> HealthCounts:
+        """Return the counts: the same object until something changes."""
+        if self._counts is None:
+            self._counts = HealthCounts(
+                kind=self._kind,
+                total=len(self._views),
+                by_state={state.value: number for state, number in self._states.items() if number},
+                by_health={health.value: number for health, number in self._health.items() if number},
+                crash_loops=self._crash_loops,
+                unhealthy=tuple(nsmallest(MOST_NAMED, self._unhealthy)),
+                unhealthy_total=len(self._unhealthy),
+            )
+        return self._counts
+
+    def _count(self, view: UnitView, by: int) -> None:
+        self._states[view.status.state] += by
+        self._health[view.status.health] += by
+        self._crash_loops += by if view.status.crash_loop else 0

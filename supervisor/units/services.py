@@ -1,0 +1,66 @@
+"""What the keepers of all units of a kind share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import trio
+from attrs import define, field, frozen
+
+from supervisor.units.driver import Driver
+from supervisor.units.roster import Roster
+from supervisor.units.status import Kind
+
+STARTS_AT_ONCE: Final = 16
+"""How many units are being started at the same time.
+
+It keeps the start of a daemon with hundreds of units from taking every core and every page of memory in one instant,
+and it is far above what one crashing unit needs.
+"""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@define(eq=False)
+class Departure:
+    """Says what becomes of the units when the daemon goes down. The daemon sets it before it stops the tree.
+
+    Unless somebody has said so, units are left running: a daemon that goes down for any other reason is followed by one
+    that takes them up again.
+    """
+
+    take_units: bool = False
+    """Stop them."""
+    hurried: trio.Event = field(factory=trio.Event)
+    """Somebody is out of patience: those that are still ending are killed."""
+
+
+@frozen(kw_only=True, eq=False)
+class UnitServices:
+    """What it takes to keep units of one kind."""
+
+    driver: Driver[Any]
+    """Takes the specs of this kind; which those are, only the driver knows."""
+    kind: Kind = Kind.AGENT
+    roster: Roster = field(factory=lambda: Roster(Kind.AGENT))
+    departure: Departure = field(factory=Departure)
+    starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
+    wall: Callable[[], datetime] = _now
+
+    @property
+    def plural(self) -> str:
+        """The name of the kind's directory, and the first part of its units' names."""
+        return f"{self.kind.value}s"
+
+    @property
+    def keepers_name(self) -> str:
+        """The name of the supervisor of the units' keepers."""
+        return f"{self.plural}-units"
+
+    def actor_name(self, name: str) -> str:
+        """Return the name under which the keeper of a unit is registered."""
+        return f"{self.plural}/{name}"

@@ -1,0 +1,85 @@
+"""A store without a disk: the protocol of the real one, kept in memory."""
+
+from __future__ import annotations
+
+import trio
+from attrs import define, evolve, field
+
+from supervisor.errors import NotFound, StorageError
+from supervisor.runtime import Actor, ChildSpec, Context, actor
+from supervisor.store.messages import (
+    ForgetUnit,
+    LoadUnit,
+    LoadUnits,
+    NoteProgress,
+    SaveDesired,
+    SaveUnit,
+    StoreRequest,
+    UnitRecord,
+)
+from supervisor.units.status import Kind
+
+
+@define(eq=False)
+class Shelf:
+    """What a :class:`MemoryStore` keeps; it outlives the actor, as a disk does."""
+
+    records: dict[tuple[Kind, str], UnitRecord] = field(factory=dict)
+    log: list[StoreRequest] = field(factory=list)
+    """Everything that was asked, notes included, in order."""
+    broken: str | None = None
+    """The sentence with which writes are refused; None: they work."""
+    delay: float = 0.0
+    """How long a request takes."""
+
+    def record(self, name: str, kind: Kind = Kind.AGENT) -> UnitRecord:
+        """Return what is kept of a unit."""
+        return self.records[kind, name]
+
+
+class MemoryStore(Actor[StoreRequest]):
+    """Answers the requests in their order, as the real one does. Registered as "store"."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def handle(self, message: StoreRequest, context: Context[StoreRequest]) -> None:  # noqa: ARG002
+        """Carry out one request."""
+        shelf = self._shelf
+        if shelf.delay and not isinstance(message, NoteProgress):
+            await trio.sleep(shelf.delay)
+        shelf.log.append(message)
+        match message:
+            case LoadUnit(kind=kind, name=name):
+                message.reply_to.send(shelf.records.get((kind, name)))
+            case LoadUnits(kind=kind):
+                found = [record for record in shelf.records.values() if record.kind.value == kind.value]
+                message.reply_to.send(tuple(sorted(found, key=lambda record: record.name)))
+            case NoteProgress(kind=kind, name=name, progress=progress):
+                if (kind, name) in shelf.records:
+                    shelf.records[kind, name] = evolve(shelf.records[kind, name], progress=progress)
+            case SaveUnit() | SaveDesired() | ForgetUnit():
+                self._write(message)
+
+    def _write(self, message: SaveUnit | SaveDesired | ForgetUnit) -> None:
+        records = self._shelf.records
+        if self._shelf.broken is not None:
+            message.reply_to.fail(StorageError(self._shelf.broken))
+            return
+        match message:
+            case SaveUnit(record=record):
+                key = (record.kind, record.name)
+                records[key] = evolve(record, progress=records[key].progress) if key in records else record
+            case SaveDesired(kind=kind, name=name, desired=desired):
+                if (kind, name) not in records:
+                    message.reply_to.fail(NotFound(f"there is no {kind.value} {name!r}"))
+                    return
+                records[kind, name] = evolve(records[kind, name], desired=desired)
+            case ForgetUnit(kind=kind, name=name):
+                records.pop((kind, name), None)
+        message.reply_to.send(None)
+
+
+def memory_store(shelf: Shelf) -> ChildSpec:
+    """Describe the store as a child of a tree."""
+    return actor("store", lambda: MemoryStore(shelf), mailbox=100_000, drain=True)
