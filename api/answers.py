@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -21,6 +21,8 @@ class Answer:
 
     status: int = 200
     body: bytes = b""
+    parts: AsyncGenerator[bytes, None] | None = None
+    """In place of ``body`` where the answer may be long: sent as it is made."""
     media_type: str = JSON_TYPE
     headers: Mapping[str, str] = field(factory=dict)
 

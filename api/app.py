@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from quart import Response, request
 from quart_trio import QuartTrio
+from quart_trio.wrappers import TrioResponse
 
 from api.answers import Answer
 from api.endpoints import Call, Effect, Endpoint
@@ -85,7 +86,11 @@ def _header(name: str) -> str | None:
 
 
 def _response(answer: Answer) -> Response:
-    response = Response(answer.body, status=answer.status, content_type=answer.media_type)
+    body = answer.body if answer.parts is None else answer.parts
+    response = TrioResponse(body, status=answer.status, content_type=answer.media_type)
+    if answer.parts is not None:
+        # Quart would cut a long answer off after a minute without a word.
+        response.timeout = None
     response.headers.update(answer.headers)
     return response
 
@@ -95,7 +100,7 @@ async def _tell(error: Exception) -> Response:
     request_id: str = request.scope[REQUEST_ID]  # type: ignore[typeddict-item]
     told = explain(error, what=f"{request.method} {request.path}", request_id=request_id)
     problem = render(told, request_id=request_id, allow=allowed_methods(error))
-    response = Response(problem.body, status=problem.status)
+    response = TrioResponse(problem.body, status=problem.status)
     for name, value in problem.headers:
         response.headers[name] = value
     return response

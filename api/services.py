@@ -11,6 +11,7 @@ from api.answers import UnitTexts
 from api.work import Work
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
+from supervisor.logs import LogReader
 from supervisor.runtime import ActorRef, Reply, System
 
 R = TypeVar("R")
@@ -25,6 +26,7 @@ class Services:
 
     system: System
     control: DaemonControl
+    logs: LogReader
     work: Work
     url: str
     texts: UnitTexts = field(factory=UnitTexts)

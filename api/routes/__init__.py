@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from api.endpoints import Endpoint
-from api.routes import agents, control, daemon, listing, probes
+from api.routes import agents, control, daemon, listing, logs, probes
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *probes.routes,
@@ -13,4 +13,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *agents.routes,
     *listing.routes,
     *control.routes,
+    *logs.routes,
 )

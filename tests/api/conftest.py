@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from attrs import define, field
 
 from api.listening import listen
 from api.server import HttpService
+from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import Actor, ChildSpec, ServiceContext, Shutdown, System, actor, run, supervisor
 from tests.api.directory import Directory
 from tests.api.wire import TOKEN, Client
@@ -53,6 +57,7 @@ class Daemon:
     nursery: trio.Nursery
     ended: trio.Event
     service: HttpService
+    logs: LogStore
 
     async def stop(self) -> float:
         """Stop the whole tree in order; return how long it took."""
@@ -68,15 +73,18 @@ Start = Callable[..., AbstractAsyncContextManager[Daemon]]
 
 @asynccontextmanager
 async def daemon_with(
-    directory: Callable[[], Actor[Any]] = Directory, *, grace: float = 0.3, mailbox: int = 1024, **replaced: Any
+    directory: Callable[[], Actor[Any]] = Directory, *, grace: float = 0.3, mailbox: int = 1024
 ) -> AsyncIterator[Daemon]:
     system = System()
+    folder = Path(tempfile.mkdtemp())
+    logs = LogStore(folder / "logs", folder / "fifos")
     control = Control(system)
     listening = listen()
-    service = HttpService(control, listening, grace=grace, **replaced)
+    service = HttpService(control, listening, LogReader(logs.logs, logs), grace=grace)
     root = supervisor(
         "hoody",
         children=[
+            ChildSpec("logs", logs.serve, shutdown=Shutdown.within(2)),
             actor("agents", directory, mailbox=mailbox),
             ChildSpec("http", service, shutdown=Shutdown.within(grace + 1.5)),
         ],
@@ -89,10 +97,12 @@ async def daemon_with(
         finally:
             ended.set()
             listening.close()
+            logs.close()
+            shutil.rmtree(folder)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(live)
-        yield Daemon(system, control, Client(listening.port), listening.port, nursery, ended, service)
+        yield Daemon(system, control, Client(listening.port), listening.port, nursery, ended, service, logs)
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()

@@ -199,7 +199,7 @@ async def test_the_tree_is_shown_with_its_strategy_and_its_children(daemon: Daem
     got = (await daemon.client.get("/api/v1/tree")).json
 
     assert got["strategy"] == "one_for_one"
-    assert [child["id"] for child in got["children"]] == ["agents", "http"]
+    assert [child["id"] for child in got["children"]] == ["logs", "agents", "http"]
 
 
 @pytest.mark.parametrize("leave", [True, False])
