@@ -16,6 +16,8 @@
     DriverError
     +- EngineError                 502   everything else that the engine refuses
        +- EngineOutOfSpace
+       +- ContainerNotRunning
+       +- ContainerPaused
 
 The engine's own sentence is kept in ``detail``: it is often the best that there is.
 """
@@ -99,3 +101,18 @@ class EngineOutOfSpace(EngineError):
     code = "engine_out_of_space"
     title = "The container engine has no space left"
     default_hint = "free some disk space, for example with: hoody containers prune, or docker system prune"
+
+
+class ContainerNotRunning(EngineError):
+    """It has ended, so that it cannot be signalled, frozen or looked into."""
+
+    code = "container_not_running"
+    title = "The container is not running"
+
+
+class ContainerPaused(EngineError):
+    """It is frozen, and cannot be signalled until it goes on."""
+
+    code = "container_paused"
+    title = "The container is paused"
+    default_hint = "let it go on first: hoody containers resume NAME"

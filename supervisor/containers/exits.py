@@ -8,7 +8,7 @@ from typing import Final
 
 from supervisor.units.driver import ExitStatus
 
-_KILLED: Final = 128 + signal.SIGKILL
+KILLED: Final = 128 + signal.SIGKILL
 _HARMLESS: Final = frozenset(
     {
         signal.SIGCHLD,
@@ -36,4 +36,4 @@ def exit_status(code: int, *, out_of_memory: bool, success_codes: Collection[int
     if not is_signal or code in success_codes:
         return ExitStatus(code=code)
     # The engine notes any out-of-memory kill in the container; it is the end's cause only where a KILL was the end.
-    return ExitStatus(signal=number, out_of_memory=out_of_memory and code == _KILLED)
+    return ExitStatus(signal=number, out_of_memory=out_of_memory and code == KILLED)

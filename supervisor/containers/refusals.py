@@ -14,6 +14,8 @@ from supervisor.containers.addresses import EngineAddress
 from supervisor.containers.errors import (
     ContainerNameTaken,
     ContainerNotFound,
+    ContainerNotRunning,
+    ContainerPaused,
     EngineError,
     EngineForbidden,
     EngineOutOfSpace,
@@ -63,7 +65,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], type[HoodyError], str | None], ...]] 
             EngineError,
             "GPUs need the vendor's container toolkit on this machine",
         ),
-        (r"is not running", EngineError, None),
+        (r"is not running|is not started|no such process", ContainerNotRunning, None),
+        (r"is paused", ContainerPaused, None),
     )
 )
 _NOISE: Final = re.compile(

@@ -1,0 +1,103 @@
+"""The container driver keeps what every driver keeps, on a real engine."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from supervisor.units.driver import Incarnation
+from tests.engine import Engine as RealEngine
+from tests.supervisor import contract
+from tests.supervisor.containers.world import Daemon, fresh_folder, shell, spec
+from tests.supervisor.contract import DriverWorld, Ends, clear, start
+
+
+class ContainerWorld(DriverWorld):
+    quiet = 0.15
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.driver = daemon.driver
+        self.daemon = daemon
+
+    def steady(self) -> Any:
+        return spec("sleep", "1000")
+
+    def stubborn(self) -> Any:
+        return shell("trap '' TERM; while :; do sleep 1000; done")
+
+    def exits(self, code: int) -> Any:
+        return shell(f"exit {code}")
+
+    def leaves_helpers(self) -> Any:
+        return shell("sleep 1000 & sleep 1000 & exec sleep 1000")
+
+    def missing(self) -> Any:
+        return spec("true", image="hoody-test/nothing:1")
+
+    def helpers(self, incarnation: Incarnation) -> set[int]:
+        init = incarnation.identity.pid
+        return {pid for pid in _inside(init) if pid != init and _parent(pid) != init}
+
+    def alive(self, pid: int) -> bool:
+        return pid != 0 and Path(f"/proc/{pid}").exists()
+
+    def running(self, unit: str) -> set[int]:
+        found = set()
+        for each in self.daemon.real.containers(label=[f"dev.hoody.unit={unit}"], status=["running"]):
+            facts = self.daemon.real.json("GET", f"/containers/{each['Id']}/json")
+            found.add(facts["State"]["Pid"])  # type: ignore[index]
+        return found
+
+    async def settled(self, incarnation: Incarnation) -> None:
+        """Wait until the little init has started the program, and the shell in it what it is to start."""
+        await trio.sleep(0.12)
+
+
+def _inside(init: int) -> set[int]:
+    """Return the pids of a container's processes, seen from here: those that share its pid namespace."""
+    mine = _namespace(init)
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return {pid for pid in pids if mine is not None and _namespace(pid) == mine}
+
+
+def _namespace(pid: int) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return None
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+async def world(docker_engine: RealEngine) -> AsyncIterator[ContainerWorld]:
+    folder = fresh_folder()
+    async with Daemon(docker_engine, folder).running() as daemon:
+        yield ContainerWorld(daemon)
+    shutil.rmtree(folder)
+
+
+class TestContainerDriver(contract.DriverContract):
+    async def test_a_signal_to_the_main_process_alone_spares_its_helpers(self, world: DriverWorld) -> None:
+        """In a container nothing outlives the first process: the kernel ends the rest with it."""
+        ends = Ends()
+        incarnation = await start(world, world.leaves_helpers(), ends)
+        before = world.helpers(incarnation)
+
+        incarnation.signal(signal.SIGKILL, whole_group=False)
+        await ends.one(world)
+
+        assert before
+        assert not any(world.alive(pid) for pid in before)
+        assert await clear(world, incarnation) == ()
