@@ -76,6 +76,11 @@ class Home(NamedTuple):
         return os.path.join(self.runtime, "daemon.json")
 
     @property
+    def stopping_file(self) -> str:
+        """What a daemon that is ending still waits for."""
+        return os.path.join(self.runtime, "stopping.json")
+
+    @property
     def fifos(self) -> str:
         """The pipes that units write their output to."""
         return os.path.join(self.runtime, "fifos")

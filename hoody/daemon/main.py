@@ -1,0 +1,173 @@
+"""Run the daemon: take the lock, put the parts together, run the tree until told to stop, clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from api.listening import listen
+from hoody.daemon.background import describe_failure
+from hoody.daemon.config import load_config
+from hoody.daemon.control import Control
+from hoody.daemon.instance import load_or_create_instance
+from hoody.daemon.lock import HomeLock
+from hoody.daemon.log import DaemonLog
+from hoody.daemon.observe import log_event
+from hoody.daemon.runtime_file import remove_daemon_file
+from hoody.daemon.stopping import obey_signals, stop_when_asked
+from hoody.daemon.stopping_file import remove_waiting_for
+from hoody.daemon.token import TokenKeeper
+from hoody.daemon.tree import Parts, make_parts, make_tree, utc_now
+from hoody.home import Home, find_home, prepare_home
+from supervisor.agents.host import prepare_host
+from supervisor.convert import format_time
+from supervisor.errors import HoodyBug, HoodyError
+from supervisor.runtime import Cancelled, Crashed, ExitReason, System, run
+from supervisor.units.services import Departure
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+_log = logging.getLogger("hoody.daemon")
+
+
+class Daemon:
+    """One life of the daemon of a home.
+
+    ``foreground`` shows the log on standard error too. ``tell`` is called with one document: once the daemon serves its
+    API, or with the reason why it does not come up.
+    """
+
+    def __init__(self, home: Home, *, foreground: bool, tell: Callable[[dict[str, object]], None]) -> None:
+        self._home = home
+        self._foreground = foreground
+        self._tell = tell
+        self._started_at = utc_now()
+
+    def run(self) -> int:
+        """Run until told to stop. Returns the exit code of the process."""
+        try:
+            prepare_home(self._home)
+            lock = HomeLock.take(self._home, since=format_time(self._started_at))
+        except HoodyError as error:
+            return self._failed(error)
+        try:
+            return self._run_locked()
+        except HoodyError as error:
+            return self._failed(error)
+        finally:
+            lock.release()
+
+    def _run_locked(self) -> int:
+        home = self._home
+        remove_waiting_for(home)
+        config = load_config(Path(home.config_file))
+        tokens = TokenKeeper.load_or_create(home.token_file)
+        instance = load_or_create_instance(home.instance_file)
+        host = prepare_host()
+        listening = listen(config.port)
+        control = Control(
+            home=home, instance=instance, started_at=self._started_at, tokens=tokens, departure=Departure()
+        )
+        log = DaemonLog(
+            Path(home.daemon_log), level=config.log_level.number, stderr=sys.stderr if self._foreground else None
+        )
+        log.open()
+        try:
+            parts = make_parts(home, config, control, host, listening)
+            _log.info("the daemon starts", extra=self._facts(control))
+            try:
+                return self._ended(trio.run(self._serve, parts, log))
+            finally:
+                remove_daemon_file(home.daemon_file)
+                remove_waiting_for(home)
+                parts.close()
+        except Exception as error:  # noqa: BLE001 - the last place where a defect can be told
+            _log.critical("the daemon failed", exc_info=error)
+            return self._failed(HoodyBug(f"the daemon failed: {error!r}"))
+        finally:
+            log.close()
+
+    async def _serve(self, parts: Parts, log: DaemonLog) -> ExitReason:
+        system = System()
+        system.telemetry.attach(log_event)
+        tree = make_tree(parts, up=lambda: self._is_up(parts))
+        with trio.open_signal_receiver(*_SIGNALS) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(obey_signals, signals, parts.control, log.reopen)
+                nursery.start_soon(stop_when_asked, system, parts.control, parts.home, parts.units.roster.views)
+                reason = await run(tree, system=system)
+                nursery.cancel_scope.cancel(reason="the tree has ended")
+        return reason
+
+    def _is_up(self, parts: Parts) -> None:
+        _log.info("the daemon is up at %s", parts.listening.url)
+        self._tell({"pid": os.getpid(), "url": parts.listening.url})
+
+    def _facts(self, control: Control) -> dict[str, object]:
+        return {
+            "version": control.version,
+            "pid": os.getpid(),
+            "instance": control.instance,
+            "python": platform.python_version(),
+            **control.folders,
+        }
+
+    def _ended(self, reason: ExitReason) -> int:
+        """Turn how the tree ended into the exit code, telling what went wrong."""
+        match reason:
+            case Crashed(error=HoodyError() as error):
+                return self._failed(error)
+            case Crashed(error=error):
+                return self._failed(HoodyBug(f"the daemon failed: {error!r}"))
+            case Cancelled(by=by):
+                return self._failed(HoodyBug(f"the daemon was cut off: {by}"))
+            case _:
+                _log.info("the daemon has ended")
+                return 0
+
+    def _failed(self, error: HoodyError) -> int:
+        if logging.getLogger().handlers:
+            _log.error("%s", error, extra={"hint": error.hint})
+        lines = [f"error: {error}", *([f"hint: {error.hint}"] if error.hint else [])]
+        sys.stderr.write("\n".join(lines) + "\n")
+        self._tell(describe_failure(error))
+        return error.exit_code
+
+
+def run_daemon(*, foreground: bool = True, ready_fd: int | None = None) -> int:
+    """Run the daemon of the present environment's home until it is told to stop. Returns the exit code.
+
+    ``ready_fd`` is a pipe of whoever started it in the background: it gets one line of JSON, and is closed then.
+    """
+    told = _Teller(ready_fd)
+    try:
+        return Daemon(find_home(), foreground=foreground, tell=told.tell).run()
+    finally:
+        told.close()
+
+
+class _Teller:
+    """Tells one document through a pipe, if there is one and somebody still reads it."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, document: dict[str, object]) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._descriptor, json.dumps(document).encode() + b"\n")
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,134 @@
+"""Put the floors together: which parts the daemon has, and in which tree they run.
+
+    hoody (one for one)
+    +- store        the state on disk
+    +- logs         moves what units write into their log files
+    +- processes    learns of the ends of processes
+    +- reclaim      finds what an earlier daemon left behind, once, then ends
+    +- agents       (rest for one)
+    |  +- agents-units   a keeper for each agent, side by side
+    |  +- agents         the directory: names, definitions, health
+    +- http         the API; stops before what it talks to
+    +- address      says where the API is, while it serves
+
+Every part keeps what must outlive it in an object that is made here, once, so a part that crashes is restarted alone.
+Only the keepers and their directory go together: a directory without its keepers would know no unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from api.listening import Listening
+from api.server import SHUTDOWN as HTTP_SHUTDOWN
+from api.server import HttpService
+from hoody.daemon.address import Address
+from hoody.daemon.config import DaemonConfig
+from hoody.daemon.control import Control
+from hoody.daemon.reclaim import Reclaim
+from hoody.home import Home
+from supervisor.agents.host import Host
+from supervisor.agents.process import ProcessDriver
+from supervisor.logs import LogReader, LogStore, StoreSettings
+from supervisor.runtime import (
+    ChildSpec,
+    RestartPolicy,
+    RestartType,
+    ServiceContext,
+    Shutdown,
+    Strategy,
+    supervisor,
+)
+from supervisor.runtime.spec import Start
+from supervisor.store.actor import store_child
+from supervisor.store.database import Database
+from supervisor.store.health import StoreReport
+from supervisor.units.directory import unit_children
+from supervisor.units.services import UnitServices
+
+LOGS_STOP: Final = 10.0
+"""Seconds for the logs to take in what was written last."""
+ONCE: Final = RestartPolicy(restart=RestartType.TEMPORARY)
+
+
+def utc_now() -> datetime:
+    """Return the time for stamps that people read."""
+    return datetime.now(UTC)
+
+
+@frozen(kw_only=True)
+class Parts:
+    """What outlives the incarnations of the tree's children. Made once per daemon."""
+
+    home: Home
+    control: Control
+    driver: ProcessDriver
+    logs: LogStore
+    listening: Listening
+    units: UnitServices
+    store: StoreReport
+
+    def close(self) -> None:
+        """Give back what the parts hold. What runs is not touched."""
+        self.driver.close()
+        self.logs.close()
+        self.listening.close()
+
+
+def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, listening: Listening) -> Parts:
+    """Make the parts of the daemon of ``home``. Nothing is started yet."""
+    logs = LogStore(Path(home.logs), Path(home.fifos), StoreSettings(quota=config.log_quota))
+    driver = ProcessDriver(instance=control.instance, output=logs, host=host)
+    units = UnitServices(
+        driver=driver, departure=control.departure, starts=trio.CapacityLimiter(config.starts_at_once), wall=utc_now
+    )
+    return Parts(
+        home=home, control=control, driver=driver, logs=logs, listening=listening, units=units, store=StoreReport()
+    )
+
+
+def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
+    """Describe the whole tree. ``up`` is called once the daemon serves its API and its address is published."""
+    listening = parts.listening
+    address = Address(parts.home.daemon_file, port=listening.port, url=listening.url, control=parts.control, up=up)
+    database = Path(parts.home.database)
+    agents = supervisor(
+        "agents",
+        strategy=Strategy.REST_FOR_ONE,
+        children=unit_children(parts.units),
+    )
+    return supervisor(
+        "hoody",
+        children=[
+            store_child(lambda: Database(database, now=utc_now), parts.store),
+            ChildSpec("logs", parts.logs.serve, shutdown=Shutdown.within(LOGS_STOP)),
+            ChildSpec("processes", _service(parts.driver.run)),
+            ChildSpec("reclaim", Reclaim(parts.driver, wall=utc_now), restart=ONCE),
+            agents,
+            ChildSpec(
+                "http",
+                HttpService(parts.control, parts.listening, LogReader(parts.logs.logs, parts.logs)),
+                shutdown=Shutdown.within(HTTP_SHUTDOWN),
+            ),
+            ChildSpec("address", address),
+        ],
+    )
+
+
+def _service(run: Callable[..., Awaitable[None]]) -> Start:
+    """Make a child of an async function that takes ``task_status`` and runs until it is cancelled."""
+
+    async def start(context: ServiceContext) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run)
+            context.started()
+            await context.stopping.wait()
+            nursery.cancel_scope.cancel(reason="asked to stop")
+
+    return start
