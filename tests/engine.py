@@ -162,6 +162,15 @@ class Engine:
         if status != 200 or b'"error"' in body:
             raise RuntimeError(f"import of {name}: {status} {body!r}")
 
+    def derive_image(self, name: str, config: dict[str, object], *, base: str = IMAGE) -> None:
+        """Make an image that differs from another in its configuration (``StopSignal``, ``Healthcheck``, ...)."""
+        made = self.json("POST", "/containers/create", {"Image": base, "Cmd": ["true"]})
+        assert isinstance(made, dict)
+        repository, _, tag = name.partition(":")
+        query = urlencode({"container": made["Id"], "repo": repository, "tag": tag})
+        self.json("POST", f"/commit?{query}", config)
+        self.json("DELETE", f"/containers/{made['Id']}")
+
     def containers(self, **filters: list[str]) -> list[dict[str, object]]:
         query = urlencode({"all": "1", "filters": json.dumps(filters)})
         found = self.json("GET", f"/containers/json?{query}")

@@ -124,16 +124,18 @@ def _carry_volumes(document: dict[str, Any], old: ContainerFacts, spec: Containe
     """Give the new container the nameless volumes of the old one: a changed definition is no reason to lose data."""
     if spec.fresh:
         return
-    taken = {mount.target for mount in spec.mounts} | {text.partition(":")[0] for text in spec.tmpfs}
-    carried = [
-        {"Type": "volume", "Source": mount["Name"], "Target": mount["Destination"]}
+    named = {mount.target for mount in spec.mounts if mount.source is not None}
+    named |= {text.partition(":")[0] for text in spec.tmpfs}
+    carried = {
+        mount["Destination"]: {"Type": "volume", "Source": mount["Name"], "Target": mount["Destination"]}
         for mount in map(table, old.document.get("Mounts") or ())
         if mount.get("Type") == "volume"
         and len(str(mount.get("Name", ""))) == _ANONYMOUS
-        and mount.get("Destination") not in taken
-    ]
+        and mount.get("Destination") not in named
+    }
     if carried:
-        document["HostConfig"]["Mounts"] = [*document["HostConfig"].get("Mounts", ()), *carried]
+        kept = [mount for mount in document["HostConfig"].get("Mounts", ()) if mount["Target"] not in carried]
+        document["HostConfig"]["Mounts"] = [*kept, *carried.values()]
 
 
 def _whose(client: Client, order: Order, error: ContainerNameTaken) -> HoodyError:

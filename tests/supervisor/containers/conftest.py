@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import engine as engines
+from tests.supervisor.containers.world import Daemon, fresh_folder
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,18 @@ def docker_engine(shared_engine: engines.Engine) -> Iterator[engines.Engine]:
     yield shared_engine
     shared_engine.start()
     shared_engine.remove_all()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for one daemon's files."""
+    made = fresh_folder()
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+async def daemon(docker_engine: engines.Engine, folder: Path) -> AsyncIterator[Daemon]:
+    """What a daemon has of containers, running."""
+    async with Daemon(docker_engine, folder).running() as running:
+        yield running

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,8 @@ import pytest
 import trio
 
 from supervisor.units.driver import Incarnation
-from tests.engine import Engine as RealEngine
 from tests.supervisor import contract
-from tests.supervisor.containers.world import Daemon, fresh_folder, shell, spec
+from tests.supervisor.containers.world import Daemon, shell, spec
 from tests.supervisor.contract import DriverWorld, Ends, clear, start
 
 
@@ -81,11 +78,8 @@ def _parent(pid: int) -> int:
 
 
 @pytest.fixture
-async def world(docker_engine: RealEngine) -> AsyncIterator[ContainerWorld]:
-    folder = fresh_folder()
-    async with Daemon(docker_engine, folder).running() as daemon:
-        yield ContainerWorld(daemon)
-    shutil.rmtree(folder)
+def world(daemon: Daemon) -> ContainerWorld:
+    return ContainerWorld(daemon)
 
 
 class TestContainerDriver(contract.DriverContract):

@@ -18,7 +18,7 @@ from supervisor.containers.driver import ContainerDriver
 from supervisor.containers.engine import Engine
 from supervisor.containers.live import Table
 from supervisor.containers.output import Readers
-from supervisor.containers.spec import ContainerSpec
+from supervisor.containers.spec import ContainerSpec, PullPolicy
 from supervisor.containers.watch import Watch
 from supervisor.units.driver import ExitStatus, Launch
 from tests.engine import IMAGE
@@ -57,7 +57,8 @@ class Context:
 
 
 def spec(*command: str, **keys: Any) -> ContainerSpec:
-    return ContainerSpec(**{"image": IMAGE, "network": "none", "command": command, "pull_policy": "never"} | keys)
+    defaults = {"image": IMAGE, "network": "none", "command": command, "pull_policy": PullPolicy.NEVER}
+    return ContainerSpec(**defaults | keys)
 
 
 def shell(script: str, **keys: Any) -> ContainerSpec:
