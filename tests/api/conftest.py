@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,8 +18,10 @@ from attrs import define, field
 from api.listening import listen
 from api.server import HttpService
 from supervisor.logs import LogReader, LogStore
-from supervisor.runtime import Actor, ChildSpec, ServiceContext, Shutdown, System, actor, run, supervisor
-from tests.api.directory import Directory
+from supervisor.runtime import ChildSpec, Shutdown, Strategy, System, run, supervisor
+from supervisor.units.directory import unit_children
+from supervisor.units.services import UnitServices
+from supervisor.units.testing import FakeDriver, Program, Script, Shelf, fake_driver, memory_store
 from tests.api.wire import TOKEN, Client
 
 
@@ -54,10 +57,9 @@ class Daemon:
     control: Control
     client: Client
     port: int
-    nursery: trio.Nursery
     ended: trio.Event
-    service: HttpService
     logs: LogStore
+    driver: FakeDriver
 
     async def stop(self) -> float:
         """Stop the whole tree in order; return how long it took."""
@@ -71,27 +73,26 @@ class Daemon:
 Start = Callable[..., AbstractAsyncContextManager[Daemon]]
 
 
+PROGRAMS: dict[str, Script] = {
+    "sleep": Program(),
+    "true": Program(),
+    "stubborn": Program(ignores=frozenset({signal.SIGTERM})),
+    "broken": Program(fails="no such file: 'broken'"),
+}
+"""Beside these, no program exists."""
+
+
 @asynccontextmanager
-async def daemon_with(
-    directory: Callable[[], Actor[Any]] = Directory, *, grace: float = 0.3, mailbox: int = 1024
-) -> AsyncIterator[Daemon]:
+async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) -> AsyncIterator[Daemon]:
+    """Run a daemon; ``agents`` takes the place of the directory of agents."""
     system = System()
     folder = Path(tempfile.mkdtemp())
     logs = LogStore(folder / "logs", folder / "fifos")
-    control = Control(system)
-    listening = listen()
+    control, listening = Control(system), listen()
     service = HttpService(control, listening, LogReader(logs.logs, logs), grace=grace)
-    root = supervisor(
-        "hoody",
-        children=[
-            ChildSpec("logs", logs.serve, shutdown=Shutdown.within(2)),
-            actor("agents", directory, mailbox=mailbox),
-            ChildSpec("http", service, shutdown=Shutdown.within(grace + 1.5)),
-        ],
-    )
     ended = trio.Event()
 
-    async def live(task_status: trio.TaskStatus[Any]) -> None:
+    async def live(root: ChildSpec, task_status: trio.TaskStatus[Any]) -> None:
         try:
             await run(root, system=system, task_status=task_status)
         finally:
@@ -100,9 +101,20 @@ async def daemon_with(
             logs.close()
             shutil.rmtree(folder)
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(live)
-        yield Daemon(system, control, Client(listening.port), listening.port, nursery, ended, service, logs)
+    async with fake_driver(**PROGRAMS) as driver, trio.open_nursery() as nursery:
+        units = unit_children(UnitServices(driver=driver)) if agents is None else (agents,)
+        root = supervisor(
+            "hoody",
+            strategy=Strategy.REST_FOR_ONE,
+            children=[
+                memory_store(Shelf()),
+                ChildSpec("logs", logs.serve, shutdown=Shutdown.within(2)),
+                *units,
+                ChildSpec("http", service, shutdown=Shutdown.within(grace + 1.5)),
+            ],
+        )
+        await nursery.start(live, root)
+        yield Daemon(system, control, Client(listening.port), listening.port, ended, logs, driver)
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()
@@ -120,6 +132,3 @@ async def daemon() -> AsyncIterator[Daemon]:
     """A daemon with an empty directory of agents."""
     async with daemon_with() as running:
         yield running
-
-
-__all__ = ["Control", "Daemon", "ServiceContext", "Start"]

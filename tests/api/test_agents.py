@@ -9,15 +9,18 @@ from urllib.parse import quote
 import pytest
 import trio
 
+from supervisor.runtime import Actor, Context, actor
+from supervisor.units.messages import ListUnits
 from tests.api.conftest import Daemon, Start
-from tests.api.directory import Directory
 
 AGENTS = "/api/v1/agents"
 
 
 async def create(daemon: Daemon, name: str = "web", **keys: Any) -> None:
-    got = await daemon.client.post(AGENTS, json={"name": name, "command": ["sleep", "1"], **keys})
+    """Create an agent and wait until it is RUNNING."""
+    got = await daemon.client.post(AGENTS, json={"name": name, "command": ["sleep", "1"], "start_seconds": 0, **keys})
     assert got.status == 201, got.body
+    assert (await daemon.client.post(f"{AGENTS}/{name}/start?wait=true")).status == 200
 
 
 async def test_a_created_agent_is_answered_with_its_address_and_its_tag(daemon: Daemon) -> None:
@@ -28,7 +31,7 @@ async def test_a_created_agent_is_answered_with_its_address_and_its_tag(daemon: 
     assert got.headers["etag"] == '"1"'
     assert got.json["spec"]["command"] == "sleep 1"
     assert got.json["labels"] == {"team": "docs"}
-    assert got.json["status"]["state"] == "RUNNING"
+    assert got.json["status"]["desired"] == "running"
 
 
 async def test_an_agent_can_be_created_without_being_started(daemon: Daemon) -> None:
@@ -43,7 +46,7 @@ async def test_a_shown_agent_is_the_unit_object(daemon: Daemon) -> None:
     got = await daemon.client.get(f"{AGENTS}/web")
 
     assert set(got.json) == {"kind", "name", "workspace", "labels", "revision", "created_at", "spec", "status"}
-    assert got.json["status"]["pid"] == 4711
+    assert got.json["status"]["pid"] == daemon.driver.only("web").pid
 
 
 async def test_a_head_request_answers_like_a_get_without_a_body(daemon: Daemon) -> None:
@@ -58,7 +61,7 @@ async def test_the_list_is_ordered_by_name_and_filtered(daemon: Daemon) -> None:
     await create(daemon, "web", labels={"team": "docs", "tier": "1"})
     await create(daemon, "api", labels={"team": "core"}, workspace="site")
     await create(daemon, "job")
-    await daemon.client.post(f"{AGENTS}/job/stop")
+    await daemon.client.post(f"{AGENTS}/job/stop?wait=true")
 
     async def names(query: str) -> list[str]:
         return [item["name"] for item in (await daemon.client.get(f"{AGENTS}{query}")).json["items"]]
@@ -88,7 +91,7 @@ async def test_a_list_shows_each_change_though_its_text_is_kept(daemon: Daemon) 
     await create(daemon, "a")
     await create(daemon, "b")
     before = (await daemon.client.get(AGENTS)).json["items"]
-    await daemon.client.post(f"{AGENTS}/a/stop")
+    await daemon.client.post(f"{AGENTS}/a/stop?wait=true")
 
     after = (await daemon.client.get(AGENTS)).json["items"]
 
@@ -204,7 +207,7 @@ async def test_an_agent_is_started_stopped_restarted_and_signalled(daemon: Daemo
 
 
 async def test_a_wait_ends_at_its_timeout_and_says_so(daemon: Daemon) -> None:
-    await create(daemon, command=["slow"])
+    await create(daemon, command=["stubborn"])
 
     got = await daemon.client.post(f"{AGENTS}/web/stop?wait=true&timeout=50ms")
 
@@ -419,12 +422,12 @@ async def test_an_action_that_takes_no_body_refuses_one_with_keys(daemon: Daemon
 async def test_a_full_directory_is_told_at_once(start: Start) -> None:
     blocked = trio.Event()
 
-    class Busy(Directory):
-        async def handle(self, message: Any, context: Any) -> None:
+    class Busy(Actor[ListUnits]):
+        async def handle(self, message: ListUnits, context: Context[ListUnits]) -> None:
             await blocked.wait()
-            await super().handle(message, context)
+            message.reply_to.send(())
 
-    async with start(Busy, mailbox=1) as daemon, trio.open_nursery() as nursery:
+    async with start(agents=actor("agents", Busy, mailbox=1)) as daemon, trio.open_nursery() as nursery:
         for _ in range(2):
             nursery.start_soon(daemon.client.get, AGENTS)
             await trio.sleep(0.05)
@@ -434,6 +437,26 @@ async def test_a_full_directory_is_told_at_once(start: Start) -> None:
 
     assert (got.status, got.code) == (503, "overloaded")
     assert got.headers["retry-after"] == "1"
+
+
+async def test_a_directory_that_is_not_up_is_told_as_such(start: Start) -> None:
+    class Other(Actor[ListUnits]):
+        async def handle(self, message: ListUnits, context: Context[ListUnits]) -> None:
+            message.reply_to.send(())
+
+    async with start(agents=actor("somebody-else", Other)) as daemon:
+        got = await daemon.client.get(AGENTS)
+
+    assert (got.status, got.code) == (503, "actor_not_found")
+
+
+async def test_an_agent_that_cannot_be_started_says_why_to_whoever_waits(daemon: Daemon) -> None:
+    await daemon.client.post(f"{AGENTS}?start=false", json={"name": "web", "command": "broken"})
+
+    got = await daemon.client.post(f"{AGENTS}/web/start?wait=true")
+
+    assert (got.status, got.code) == (502, "spawn_failed")
+    assert "no such file" in got.json["detail"]
 
 
 async def test_the_same_request_under_one_key_is_done_once(daemon: Daemon) -> None:

@@ -198,8 +198,8 @@ async def test_the_daemon_tells_what_it_is(daemon: Daemon) -> None:
 async def test_the_tree_is_shown_with_its_strategy_and_its_children(daemon: Daemon) -> None:
     got = (await daemon.client.get("/api/v1/tree")).json
 
-    assert got["strategy"] == "one_for_one"
-    assert [child["id"] for child in got["children"]] == ["logs", "agents", "http"]
+    assert got["strategy"] == "rest_for_one"
+    assert [child["id"] for child in got["children"]] == ["store", "logs", "agents-units", "agents", "http"]
 
 
 @pytest.mark.parametrize("leave", [True, False])
