@@ -19,7 +19,7 @@ def recall(draft: Draft, event: Recalled) -> None:
     """Look for the process on record, or start what should run."""
     live = event.live
     if live is None:
-        if draft.now.phase is Phase.STOPPED and draft.now.desired is Desired.RUNNING:
+        if draft.now.desired is Desired.RUNNING:
             launch(draft)
         return
     draft.now = evolve(

@@ -132,18 +132,16 @@ def _do(handler: Handler, *to: Phase) -> Handled:
     return Handled(handler, frozenset(to))
 
 
-_DOWN = AT_REST
-_ENDS = (*AT_REST, CLEARING)
 _STARTS = (WAITING, SPAWNING)
-_AFTER_END = (*_STARTS, BACKOFF, *_ENDS)
+_ONCE_CLEAR = (*_STARTS, BACKOFF, *AT_REST)
 _NO_PROCESS = Rejected("there is no process")
 _ONCE = Rejected("it was reported already")
-_AT_REST_NOW = Ignored("nothing runs")
 
 TABLE: Final[Mapping[Trigger, Row]] = {
     # ---- commands ----
     e.Recalled: _row(
-        (AT_REST, _do(c.recall, ADOPTING, *_STARTS)),
+        (_in(STOPPED), _do(c.recall, ADOPTING, *_STARTS)),
+        (_in(EXITED, FATAL), Ignored("it has come to its end, and stays there until somebody starts it")),
         otherwise=Rejected("the unit is looked after already"),
     ),
     e.StartAsked: _row(
@@ -182,25 +180,25 @@ TABLE: Final[Mapping[Trigger, Row]] = {
     ),
     # ---- facts ----
     e.Adopted: _row((_in(ADOPTING), _do(f.adopted, SETTLING, RUNNING, ENDING, CLEARING)), otherwise=_ONCE),
-    e.AdoptionFailed: _row((_in(ADOPTING), _do(f.adoption_failed, *_AFTER_END)), otherwise=_ONCE),
+    e.AdoptionFailed: _row((_in(ADOPTING), _do(f.adoption_failed, *_STARTS, BACKOFF, *AT_REST)), otherwise=_ONCE),
     e.Spawned: _row(
         (_in(SPAWNING), _do(f.spawned, SETTLING, RUNNING)),
         (_in(ABORTING), _do(f.spawned_to_end, ENDING, CLEARING)),
         otherwise=_ONCE,
     ),
     e.SpawnFailed: _row(
-        (_in(SPAWNING), _do(f.spawn_failed, *_AFTER_END)),
-        (_in(ABORTING), _do(f.spawn_failed_anyway, *_AFTER_END)),
+        (_in(SPAWNING), _do(f.spawn_failed, WAITING, BACKOFF, EXITED, FATAL, CLEARING)),
+        (_in(ABORTING), _do(f.spawn_failed_anyway, *_STARTS, STOPPED, CLEARING)),
         otherwise=_ONCE,
     ),
     e.MainExited: _row(
-        (_in(SETTLING, RUNNING), _do(f.main_exited, *_AFTER_END)),
+        (_in(SETTLING, RUNNING), _do(f.main_exited, *_STARTS, BACKOFF, CLEARING)),
         (_in(ENDING), _do(f.exited_as_asked, CLEARING)),
-        (_in(CLEARING), _do(f.exited_when_killed, *_AFTER_END)),
+        (_in(CLEARING), _do(f.exited_when_killed, *_ONCE_CLEAR)),
         otherwise=_NO_PROCESS,
     ),
     e.Cleared: _row(
-        (_in(CLEARING), _do(f.cleared, *_AFTER_END)),
+        (_in(CLEARING), _do(f.cleared, *_ONCE_CLEAR)),
         (AT_REST, Rejected("everything was cleared before it came to rest")),
         otherwise=_do(f.swept),
     ),
