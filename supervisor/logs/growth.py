@@ -43,9 +43,14 @@ class Growth:
                 self._leave(key, event)
 
     def note(self, source: Source) -> None:
-        """Say that a stream has grown. Pump side."""
+        """Say that a stream has grown: those who wait for it are woken at the next :meth:`flush`. Pump side."""
         if source.key in self._events:
             self._grown.add(source.key)
+
+    def tell(self, source: Source) -> None:
+        """Say that a stream has grown: those who wait for it are woken at once. From any thread."""
+        if source.key in self._events:
+            self.call_soon(lambda: self._wake((source.key,)))
 
     def due(self) -> float | None:
         """Return in how many seconds :meth:`flush` has something to do; None for never. Pump side."""

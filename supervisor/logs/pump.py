@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from supervisor.logs.growth import Growth
-from supervisor.logs.source import Source
+from supervisor.logs.source import Source, Visit
 from supervisor.logs.table import Table
 
 LONGEST_PAUSE: Final = 0.005
@@ -65,26 +65,21 @@ class Pump:
 
     def _batch(self, sources: Iterable[Source]) -> None:
         now = time.time_ns()
-        fills = []
-        rotated = False
-        for source in sources:
-            before = source.sink.rotations
-            fills.append(self._visit(source, now))
-            rotated = rotated or source.sink.rotations != before
-        if fills:
-            self._pause = next_pause(self._pause, max(fills))
+        visits = [visit for visit in (self._visit(source, now) for source in sources) if visit is not None]
+        if visits:
+            self._pause = next_pause(self._pause, max(visit.fill for visit in visits))
             self._last_batch = time.monotonic()
         if self._growth.due() == 0.0:
             self._growth.flush()
-        if rotated:
+        if any(visit.rotated for visit in visits):
             self._on_rotation()
 
-    def _visit(self, source: Source, now: int) -> float:
+    def _visit(self, source: Source, now: int) -> Visit | None:
         try:
             visit = source.visit(now, patience=_PATIENCE)
         except OSError as error:
             self._fail(source, error)
-            return 0.0
+            return None
         if source.failing_since is not None:
             source.failing_since = None
             source.error = ""
@@ -93,7 +88,7 @@ class Pump:
         if visit.moved:
             self._growth.note(source)
             self._keep_open(source)
-        return visit.fill
+        return visit
 
     def _fail(self, source: Source, error: OSError) -> None:
         """Leave the bytes in the FIFO and try again later, each time a little later."""

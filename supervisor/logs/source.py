@@ -29,10 +29,11 @@ class Busy(TimeoutError):
 
 @frozen
 class Visit:
-    """What one visit to a source did: bytes moved, and how full the FIFO's buffer was (0.0 to about 1.0)."""
+    """What one visit to a source did: bytes moved, how full the FIFO's buffer was (0.0 to about 1.0), files rotated."""
 
     moved: int
     fill: float
+    rotated: bool
 
 
 class Source:
@@ -89,7 +90,8 @@ class Source:
         """
         with self.locked(patience):
             if self.closed:
-                return Visit(0, 0.0)
+                return Visit(0, 0.0, rotated=False)
+            rotations = self.sink.rotations
             with self._files(keep_open=keep_open):
                 moved = self._move(now)
             self._capacity = self._capacity or pipe_size(self.fd)
@@ -97,7 +99,7 @@ class Source:
             if fill >= _BUSY and self._capacity < self._pipe_size:
                 # As far as the kernel lets this user go, and never asked again.
                 self._pipe_size = self._capacity = enlarge(self.fd, self._pipe_size)
-            return Visit(moved, fill)
+            return Visit(moved, fill, rotated=self.sink.rotations != rotations)
 
     def begin(self, incarnation: int, now: int) -> None:
         """Attribute what is written from now on to ``incarnation``, and what waits in the FIFO to the one before.

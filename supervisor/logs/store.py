@@ -127,7 +127,7 @@ class LogStore:
         """
         found = [self._table.sources.get((unit, name)) for name in STREAMS if stream in {None, name}]
         sources = [source for source in found if source is not None]
-        return await self._in_thread(lambda: drain_all(sources, timeout))
+        return await self._in_thread(lambda: self._drain(sources, timeout))
 
     async def forget(self, unit: str) -> None:
         """Stop capturing a unit that is gone, and delete its FIFOs. Its log files stay."""
@@ -172,6 +172,25 @@ class LogStore:
         """Close every descriptor. The FIFOs and whoever writes into them stay for the next daemon."""
         self._table.close()
 
+    def _drain(self, sources: Sequence[Source], timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        results = [self._drain_one(source, deadline) for source in sources]
+        return all(results)
+
+    def _drain_one(self, source: Source, deadline: float) -> bool:
+        try:
+            goal = source.total + source.pending()
+            while source.total < goal and not source.closed:
+                left = max(0.0, deadline - time.monotonic())
+                visit = source.visit(time.time_ns(), patience=left, keep_open=False)
+                if visit.moved:
+                    self._growth.tell(source)
+                if visit.rotated:
+                    self._note_rotation()
+        except OSError:
+            return False
+        return True
+
     def _run_alone(self, pump: Pump) -> None:
         if not self._table.alone.acquire(timeout=_TAKE_OVER):
             raise HoodyBug("the thread of the log service before this one does not end: a write to the disk hangs")
@@ -202,20 +221,3 @@ class LogStore:
 async def _stop_when_asked(context: ServedContext, pump: Pump) -> None:
     await context.stopping.wait()
     pump.stop()
-
-
-def drain_all(sources: Sequence[Source], timeout: float) -> bool:
-    """Move everything that is in the FIFOs now into the files; tell whether that came about. Blocks."""
-    deadline = time.monotonic() + timeout
-    results = [_drain(source, deadline) for source in sources]
-    return all(results)
-
-
-def _drain(source: Source, deadline: float) -> bool:
-    try:
-        goal = source.total + source.pending()
-        while source.total < goal and not source.closed:
-            source.visit(time.time_ns(), patience=max(0.0, deadline - time.monotonic()), keep_open=False)
-    except OSError:
-        return False
-    return True

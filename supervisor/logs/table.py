@@ -41,6 +41,7 @@ class Table:
         """How many bytes stood in FIFOs that were removed before they could be written."""
         self._unit_settings: dict[str, LogSettings] = {}
         self._lock = threading.Lock()
+        self._closed = False
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_out, False)
         os.set_blocking(self._wake_in, False)
@@ -130,8 +131,11 @@ class Table:
             return  # as many wake-ups as a pipe holds are waiting already
 
     def close(self) -> None:
-        """Close every descriptor; the FIFOs stay for the next daemon."""
+        """Close every descriptor; the FIFOs stay for the next daemon. Idempotent."""
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             for source in tuple(self.sources.values()):
                 self._drop(source, remove=False)
             self.selector.close()
