@@ -93,8 +93,9 @@ class CopyMover:
 
     def peek(self, fifo: int, limit: int) -> bytes:
         """See :class:`Mover`."""
-        if not self._held:
-            self._held = self._read(fifo, min(limit, _COPY_BLOCK))
+        missing = min(limit, _COPY_BLOCK) - len(self._held)
+        if missing > 0:
+            self._held += self._read(fifo, missing)
         return self._held[:limit]
 
     def pending(self, fifo: int) -> int:

@@ -114,9 +114,9 @@ class Source:
             with self._files(keep_open=False):
                 self._switch(incarnation, now)
 
-    def pending(self) -> int:
+    def pending(self, *, patience: float = LOCK_TIMEOUT) -> int:
         """Return how many bytes wait in the FIFO."""
-        with self.locked():
+        with self.locked(patience):
             return 0 if self.closed else self._mover.pending(self.fd)
 
     def release(self) -> None:

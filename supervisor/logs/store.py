@@ -179,7 +179,7 @@ class LogStore:
 
     def _drain_one(self, source: Source, deadline: float) -> bool:
         try:
-            goal = source.total + source.pending()
+            goal = source.total + source.pending(patience=max(0.0, deadline - time.monotonic()))
             while source.total < goal and not source.closed:
                 left = max(0.0, deadline - time.monotonic())
                 visit = source.visit(time.time_ns(), patience=left, keep_open=False)

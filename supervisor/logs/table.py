@@ -162,8 +162,10 @@ class Table:
         self.ignore(source)
         try:
             source.visit(time.time_ns())
-        finally:
+        except OSError:
+            # Where the FIFO stays, whoever holds it keeps the bytes for the next daemon.
             self.lost_bytes += source.pending() if remove else 0
+        finally:
             source.close(remove=remove)
 
 

@@ -1,0 +1,195 @@
+"""The parts of the pump one by one: moving bytes, a FIFO and its sink, the pace, ages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor.logs import LogSettings, StoreSettings, places
+from supervisor.logs.mover import CopyMover, Mover, SpliceMover, enlarge, pipe_size
+from supervisor.logs.pump import LONGEST_PAUSE, next_pause
+from supervisor.logs.sink import Sink, Turn
+from supervisor.logs.source import Source, open_fifo
+
+NANO = 1_000_000_000
+
+
+@pytest.fixture(params=[SpliceMover, CopyMover])
+def mover(request: pytest.FixtureRequest) -> Mover:
+    made: Mover = request.param()
+    return made
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    out, into = os.pipe()
+    os.set_blocking(out, False)
+    yield out, into
+    os.close(out)
+    os.close(into)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    yield fd
+    os.close(fd)
+
+
+def test_bytes_are_moved_to_where_they_belong(mover: Mover, pipe: tuple[int, int], file: int) -> None:
+    out, into = pipe
+    os.write(into, b"hello world")
+
+    assert mover.move(out, file, 3, 5) == 5
+    assert mover.move(out, file, 8, 1000) == 6
+    assert mover.move(out, file, 14, 1000) == 0
+    assert os.pread(file, 100, 0) == b"\0\0\0hello world"
+
+
+def test_looking_ahead_takes_nothing_away(mover: Mover, pipe: tuple[int, int], file: int) -> None:
+    out, into = pipe
+    assert mover.peek(out, 10) == b""
+    os.write(into, b"hello")
+
+    assert mover.peek(out, 3) == b"hel"
+    assert mover.peek(out, 10) == b"hello"
+    assert mover.pending(out) == 5
+    assert mover.move(out, file, 0, 10) == 5
+
+
+def test_a_file_that_cannot_be_written_loses_no_byte(mover: Mover, pipe: tuple[int, int], file: int) -> None:
+    out, into = pipe
+    os.write(into, b"hello")
+    closed = os.open("/dev/null", os.O_RDONLY)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        mover.move(out, closed, 0, 10)
+    os.close(closed)
+
+    assert mover.pending(out) == 5
+    assert mover.move(out, file, 0, 10) == 5
+    assert os.pread(file, 10, 0) == b"hello"
+
+
+def test_a_buffer_is_enlarged(pipe: tuple[int, int]) -> None:
+    assert enlarge(pipe[0], 256 * 1024) == 256 * 1024
+    assert pipe_size(pipe[0]) == 256 * 1024
+
+
+@given(st.lists(st.tuples(st.integers(1, 6000), st.booleans()), max_size=12), st.booleans())
+def test_every_mover_gives_the_same_files(
+    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[int, bool]], kind: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("web")
+    mover: Mover = SpliceMover() if kind else CopyMover()
+    sink = Sink(folder, "stdout", LogSettings(max_size=4096, backups=100), Turn())
+    out, into = os.pipe()
+    os.set_blocking(out, False)
+    data = b""
+    for length, ended in writes:
+        piece = b"x" * (length - 1) + (b"\n" if ended else b"y")
+        os.write(into, piece)
+        data += piece
+        while sink.take(mover, out, 1 << 20, NANO, 1).moved:
+            pass
+    sink.file.close()
+    os.close(out)
+    os.close(into)
+
+    backups = [item.path.read_bytes() for item in reversed(places.backups(folder, "stdout"))]
+    current = places.current(folder, "stdout")
+    assert b"".join(backups) + (current.read_bytes() if current.exists() else b"") == data
+    assert all(part.endswith(b"\n") and len(part) >= 4096 for part in backups)
+
+
+def make_source(tmp_path: Path, **settings: object) -> Source:
+    sink = Sink(tmp_path / "web", "stdout", LogSettings(**settings), Turn())  # type: ignore[arg-type]
+    return Source(
+        "web", "stdout", path=tmp_path / "fifo", sink=sink, mover=SpliceMover(), size=StoreSettings().pipe_size
+    )
+
+
+def test_the_buffer_of_a_busy_stream_is_enlarged_and_that_of_a_quiet_one_is_not(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    os.write(source.fd, b"x" * 100)
+    source.visit(NANO)
+    quiet = pipe_size(source.fd)
+    os.write(source.fd, b"x" * 60_000)
+    source.visit(NANO)
+    busy = pipe_size(source.fd)
+    source.close(remove=True)
+
+    assert (quiet, busy) == (65536, 1024 * 1024)
+
+
+def test_a_file_is_rotated_when_it_is_old_enough_and_something_arrives(tmp_path: Path) -> None:
+    source = make_source(tmp_path, max_age=60)
+    for seconds in (100, 130, 159, 161, 300):
+        os.write(source.fd, b"%d\n" % seconds)
+        source.visit(seconds * NANO)
+    source.close(remove=True)
+
+    assert places.backup(tmp_path / "web", "stdout", 1).read_bytes() == b"161\n"
+    assert places.backup(tmp_path / "web", "stdout", 2).read_bytes() == b"100\n130\n159\n"
+    assert places.current(tmp_path / "web", "stdout").read_bytes() == b"300\n"
+
+
+def test_the_age_of_a_file_is_known_to_the_next_daemon(tmp_path: Path) -> None:
+    for seconds in (100, 130, 161):
+        source = make_source(tmp_path, max_age=60)
+        os.write(source.fd, b"%d\n" % seconds)
+        source.visit(seconds * NANO)
+        source.close(remove=False)
+
+    assert places.backup(tmp_path / "web", "stdout", 1).read_bytes() == b"100\n130\n"
+
+
+def test_an_index_never_takes_much_more_than_its_share(tmp_path: Path) -> None:
+    source = make_source(tmp_path, max_size=4096, backups=1000)
+    for number in range(1000):
+        os.write(source.fd, b".\n")
+        source.visit(number * NANO)
+    source.close(remove=True)
+
+    sizes = [path.stat().st_size for path in (tmp_path / "web").glob(".*.idx")]
+    assert len(sizes) > 5
+    assert max(sizes) <= 2048 + 100
+
+
+def test_something_else_that_has_the_name_of_a_fifo_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "fifo").write_text("a file")
+    os.close(open_fifo(tmp_path / "fifo"))
+
+    assert (tmp_path / "fifo").is_fifo()
+
+
+def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    source.close(remove=True)
+    source.close(remove=True)
+
+    assert source.visit(NANO).moved == 0
+    assert source.pending() == 0
+
+
+@given(st.floats(0, LONGEST_PAUSE), st.floats(0, 4))
+def test_the_pause_stays_within_its_limits_and_moves_the_right_way(pause: float, fill: float) -> None:
+    following = next_pause(pause, fill)
+
+    assert 0 <= following <= LONGEST_PAUSE
+    assert following <= pause if fill >= 0.5 else following >= pause
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_size": 100}, {"backups": -1}, {"max_age": 0.5}, {"compress": True, "max_size": 5 * 1024**3}],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        LogSettings(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be"):
+        StoreSettings(quota=5)  # type: ignore[arg-type]
