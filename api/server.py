@@ -17,6 +17,7 @@ from api.rules import Rules
 from api.services import Services
 from api.work import Work
 from supervisor.control import DaemonControl
+from supervisor.health import HealthWatch
 from supervisor.logs import LogReader
 from supervisor.runtime import ServiceContext
 
@@ -33,9 +34,18 @@ class HttpService:
     the next one. An orderly stop closes them: then there is nobody who would answer.
     """
 
-    def __init__(self, control: DaemonControl, listening: Listening, logs: LogReader, *, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        control: DaemonControl,
+        listening: Listening,
+        *,
+        logs: LogReader,
+        health: HealthWatch,
+        grace: float = GRACE,
+    ) -> None:
         self._control = control
         self._logs = logs
+        self._health = health
         self._listening = listening
         self._grace = grace
         self._port = listening.port
@@ -53,7 +63,12 @@ class HttpService:
             self._closed = False
         async with trio.open_nursery() as jobs:
             services = Services(
-                system=context.system, control=self._control, logs=self._logs, work=Work(jobs), url=self.url
+                system=context.system,
+                control=self._control,
+                logs=self._logs,
+                health=self._health,
+                work=Work(jobs),
+                url=self.url,
             )
             app = make_app(ENDPOINTS, services)
             await app.startup()

@@ -11,6 +11,7 @@ from api.answers import UnitTexts
 from api.work import Work
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
+from supervisor.health import HealthWatch
 from supervisor.logs import LogReader
 from supervisor.runtime import ActorRef, Reply, System
 
@@ -27,6 +28,7 @@ class Services:
     system: System
     control: DaemonControl
     logs: LogReader
+    health: HealthWatch
     work: Work
     url: str
     texts: UnitTexts = field(factory=UnitTexts)

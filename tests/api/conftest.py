@@ -17,8 +17,10 @@ from attrs import define, field
 
 from api.listening import listen
 from api.server import HttpService
+from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, Shutdown, Strategy, System, run, supervisor
+from supervisor.store.health import StoreReport
 from supervisor.units.directory import unit_children
 from supervisor.units.services import UnitServices
 from supervisor.units.testing import FakeDriver, Program, Script, Shelf, fake_driver, memory_store
@@ -60,6 +62,7 @@ class Daemon:
     ended: trio.Event
     logs: LogStore
     driver: FakeDriver
+    store: StoreReport
 
     async def stop(self) -> float:
         """Stop the whole tree in order; return how long it took."""
@@ -89,7 +92,10 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     folder = Path(tempfile.mkdtemp())
     logs = LogStore(folder / "logs", folder / "fifos")
     control, listening = Control(system), listen()
-    service = HttpService(control, listening, LogReader(logs.logs, logs), grace=grace)
+    store = StoreReport()
+    health = HealthWatch(store)
+    system.telemetry.attach(health)
+    service = HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, grace=grace)
     ended = trio.Event()
 
     async def live(root: ChildSpec, task_status: trio.TaskStatus[Any]) -> None:
@@ -114,7 +120,7 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
             ],
         )
         await nursery.start(live, root)
-        yield Daemon(system, control, Client(listening.port), listening.port, ended, logs, driver)
+        yield Daemon(system, control, Client(listening.port), listening.port, ended, logs, driver, store)
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()
