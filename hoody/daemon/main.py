@@ -99,6 +99,7 @@ class Daemon:
     async def _serve(self, parts: Parts, log: DaemonLog) -> ExitReason:
         system = System()
         system.telemetry.attach(log_event)
+        system.telemetry.attach(parts.health)
         tree = make_tree(parts, up=lambda: self._is_up(parts))
         with trio.open_signal_receiver(*_SIGNALS) as signals:
             async with trio.open_nursery() as nursery:

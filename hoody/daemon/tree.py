@@ -35,6 +35,7 @@ from hoody.daemon.reclaim import Reclaim
 from hoody.home import Home
 from supervisor.agents.host import Host
 from supervisor.agents.process import ProcessDriver
+from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore, StoreSettings
 from supervisor.runtime import (
     ChildSpec,
@@ -73,6 +74,8 @@ class Parts:
     listening: Listening
     units: UnitServices
     store: StoreReport
+    health: HealthWatch
+    """To be attached to the telemetry of the system that the tree runs in."""
 
     def close(self) -> None:
         """Give back what the parts hold. What runs is not touched."""
@@ -88,8 +91,16 @@ def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, l
     units = UnitServices(
         driver=driver, departure=control.departure, starts=trio.CapacityLimiter(config.starts_at_once), wall=utc_now
     )
+    store = StoreReport()
     return Parts(
-        home=home, control=control, driver=driver, logs=logs, listening=listening, units=units, store=StoreReport()
+        home=home,
+        control=control,
+        driver=driver,
+        logs=logs,
+        listening=listening,
+        units=units,
+        store=store,
+        health=HealthWatch(store),
     )
 
 
@@ -113,7 +124,12 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
             agents,
             ChildSpec(
                 "http",
-                HttpService(parts.control, parts.listening, LogReader(parts.logs.logs, parts.logs)),
+                HttpService(
+                    parts.control,
+                    parts.listening,
+                    logs=LogReader(parts.logs.logs, parts.logs),
+                    health=parts.health,
+                ),
                 shutdown=Shutdown.within(HTTP_SHUTDOWN),
             ),
             ChildSpec("address", address),
