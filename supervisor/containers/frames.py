@@ -71,3 +71,23 @@ def log_message(stream: Stream, frame: bytes) -> LogMessage:
     if match is None:
         return LogMessage(stream, 0, frame)
     return LogMessage(stream, nanoseconds(match[1].decode()), frame[match.end() :])
+
+
+@define
+class LineMender:
+    """Puts back the ends of lines that an engine leaves out.
+
+    Docker's log driver ``local`` drops the newline of a line that was too long for one message (seen in 20.10). The
+    parts of a line share one stamp, so a part that is followed by another stamp was the last of its line. What is put
+    back goes before the next message of that stream; at the very end nobody can tell, and nothing is put.
+    """
+
+    _open: dict[Stream, int] = field(factory=dict, init=False)
+
+    def mend(self, message: LogMessage) -> bytes:
+        """Return the bytes that this message stands for. To be called with every message, the repeated ones too."""
+        stamp = self._open.pop(message.stream, None)
+        if message.is_part and message.at:
+            self._open[message.stream] = message.at
+        lost = stamp is not None and message.at not in {0, stamp}
+        return b"\n" + message.data if lost else message.data

@@ -17,7 +17,7 @@ from supervisor.containers.cursor import Cursor, Place
 from supervisor.containers.engine import Engine
 from supervisor.containers.errors import ContainerNotFound, EngineTimedOut, EngineUnavailable
 from supervisor.containers.events import NANO
-from supervisor.containers.frames import Demultiplexer, Stream, log_message
+from supervisor.containers.frames import Demultiplexer, LineMender, Stream, log_message
 from supervisor.errors import HoodyError
 
 _log = logging.getLogger("hoody.containers")
@@ -102,6 +102,7 @@ class Reader:
     _scope: trio.CancelScope | None = field(default=None, init=False)
     _descriptors: dict[Stream, int] = field(factory=dict, init=False)
     _cursor: Cursor = field(factory=Cursor, init=False)
+    _mender: LineMender = field(factory=LineMender, init=False)
     _left_out: dict[Stream, int] = field(factory=dict, init=False)
     """How many bytes of each stream are kept already although they come once more."""
     _order: trio.Lock = field(factory=trio.Lock, init=False)
@@ -206,7 +207,7 @@ class Reader:
                 await trio.sleep(delay)
 
     async def _read_once(self, *, follow: bool) -> None:
-        place = self._cursor.begin_again()
+        place, self._mender = self._cursor.begin_again(), LineMender()
         query: dict[str, Any] = {"follow": int(follow), "stdout": 1, "stderr": 1, "timestamps": 1}
         if place.since:
             query["since"] = f"{place.since // NANO}.{place.since % NANO:09d}"
@@ -226,8 +227,9 @@ class Reader:
             fresh: dict[Stream, list[bytes]] = {stream: [] for stream in STREAMS}
             for stream, frame in frames:
                 message = log_message(stream, frame)
+                data = self._mender.mend(message)
                 if self._cursor.take(message):
-                    fresh[stream].append(self._not_left_out(stream, message.data))
+                    fresh[stream].append(self._not_left_out(stream, data))
             for stream, parts in fresh.items():
                 await self._write(stream, b"".join(parts))
             self._torn = False
