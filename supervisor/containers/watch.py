@@ -74,6 +74,9 @@ class Watch:
     engine: Engine
     table: Table
     sign_of_life: float = _SIGN_OF_LIFE
+    """How often a silent engine is looked at, in seconds."""
+    answer_within: float = _ANSWER_WITHIN
+    """How long it may take to answer then."""
     status: EngineStatus = field(factory=EngineStatus, init=False)
     _last: int = field(default=0, init=False)
     _on_status: list[StatusListener] = field(factory=list, init=False)
@@ -112,7 +115,7 @@ class Watch:
             delay = min(_LONGEST_RETRY, delay * 2)
 
     async def _listen_once(self) -> None:
-        address, facts = await self.engine.facts(within=_ANSWER_WITHIN)
+        address, facts = await self.engine.facts(within=self.answer_within)
         since = (self._last or time.time_ns()) - _OVERLAP
         query = {
             "since": f"{since // NANO}.{since % NANO:09d}",
@@ -120,7 +123,9 @@ class Watch:
         }
         lines = Lines()
         async with (
-            self.engine.stream("GET", "/events", query, what="listen to the engine", within=_ANSWER_WITHIN) as answer,
+            self.engine.stream(
+                "GET", "/events", query, what="listen to the engine", within=self.answer_within
+            ) as answer,
             trio.open_nursery() as nursery,
         ):
             self._tell(EngineStatus(reachable=True, address=address, facts=facts))
@@ -175,11 +180,13 @@ class Watch:
                 continue
             before = tuple(self.table.live.values())
             running = await self.engine.call(
-                lambda client: {each.id for each in client.list(running=True)}, within=_ANSWER_WITHIN
+                lambda client: {each.id for each in client.list(running=True)}, within=self.answer_within
             )
             for container in before:
                 if container.id not in running:
-                    found = await self.engine.call(partial(_inspect_all, ids=(container.id,)), within=_ANSWER_WITHIN)
+                    found = await self.engine.call(
+                        partial(_inspect_all, ids=(container.id,)), within=self.answer_within
+                    )
                     container.compare(found[container.id])
 
     def _tell(self, status: EngineStatus) -> None:
