@@ -25,13 +25,23 @@ def counter_file(cgroup: str, root: Path = Path("/sys/fs/cgroup")) -> Path | Non
     counts nothing; then there is None.
     """
     unified: Path | None = None
-    for line in cgroup.splitlines():
-        _, controllers, path = line.split(":", 2)
+    for _, controllers, path in _lines(cgroup):
         if "memory" in controllers.split(","):
             return root / "memory" / path.lstrip("/") / "memory.oom_control"
         if not controllers and path != "/":
             unified = root / path.lstrip("/") / "memory.events"
     return unified
+
+
+def hides_the_dead(cgroup: str) -> bool:
+    """Tell whether this text of a dead process says nothing: version 1 shows the root group for all of the dead."""
+    return any("memory" in controllers.split(",") and path == "/" for _, controllers, path in _lines(cgroup))
+
+
+def _lines(cgroup: str) -> Iterator[tuple[str, str, str]]:
+    for line in cgroup.splitlines():
+        number, controllers, path = line.split(":", 2)
+        yield number, controllers, path
 
 
 def count_from(text: str) -> int | None:
@@ -98,7 +108,8 @@ class OutOfMemory:
         self._log = log
         self._root = root
         self._counts: dict[Path, int] = {}
-        self.note(_cgroup_of("self"))
+        self._own = _cgroup_of("self")
+        self.note(self._own)
 
     def note(self, cgroup: str) -> None:
         """Remember how many kills a control group has had, so that the next one is seen as new."""
@@ -109,7 +120,12 @@ class OutOfMemory:
 
     def killed(self, pid: int, cgroup: str | None = None) -> bool:
         """Tell whether the process, which is dead and not reaped yet, was killed for want of memory."""
-        counted = self._counted(_cgroup_of(str(pid)) if cgroup is None else cgroup)
+        cgroup = _cgroup_of(str(pid)) if cgroup is None else cgroup
+        if hides_the_dead(cgroup):
+            if self._log.readable:
+                return self._log.names(pid)
+            cgroup = self._own  # the best guess: what we start is in our own group unless it leaves it
+        counted = self._counted(cgroup)
         if counted is False:
             return False
         if self._log.readable:

@@ -24,10 +24,10 @@ _PR_GET_CHILD_SUBREAPER: Final = 37
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-def become_subreaper() -> None:
-    """Make orphans below this process its children instead of init's. For the daemon alone, once, at its start."""
+def become_subreaper(*, on: bool = True) -> None:
+    """Make orphans below this process its children instead of init's (or no longer). For the daemon, at its start."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"cannot become the reaper of orphans: {os.strerror(number)}")
 

@@ -82,7 +82,7 @@ def spawn_failure(attempt: Attempt, error: OSError | ValueError | UnicodeError) 
 def _explain(attempt: Attempt, error: OSError | ValueError | UnicodeError) -> tuple[str, str | None]:
     if not isinstance(error, OSError):
         return f"its arguments or environment cannot be passed to a program ({error})", None
-    if error.filename is not None and os.fspath(error.filename) == attempt.directory and error.strerror:
+    if _is_about_folder(attempt, error):
         return _folder_fault(attempt.directory, error)
     path = attempt.found
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
@@ -93,6 +93,13 @@ def _explain(attempt: Attempt, error: OSError | ValueError | UnicodeError) -> tu
     if known is None:
         return f"{error.strerror or error} (error {error.errno})", None
     return known[0].format(path=path or attempt.program), known[1]
+
+
+def _is_about_folder(attempt: Attempt, error: OSError) -> bool:
+    """Tell whether entering the folder failed. Popen names what failed; it may be the same name for both."""
+    if error.filename != attempt.directory:
+        return False
+    return attempt.program != attempt.directory or not Path(attempt.directory).is_dir()
 
 
 def _folder_fault(directory: str, error: OSError) -> tuple[str, str | None]:
