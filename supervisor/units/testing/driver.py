@@ -91,6 +91,9 @@ class FakeDriver:
         self.processes: list[FakeProcess] = []
         self.launches: list[Launch[AgentSpec]] = []
         self._nursery = nursery
+        self.doubled: set[str] = set()
+        """Units that had two main processes at once: what must never be."""
+        self._alive: Counter[str] = Counter()
         self._starts: Counter[str] = Counter()
         self._next_pid = _FIRST_PID
 
@@ -119,6 +122,7 @@ class FakeDriver:
             return
         process.alive = False
         process.status = status
+        self._alive[process.unit] -= 1
         if process.on_exit is not None:
             report, process.on_exit = process.on_exit, None
             report(status)
@@ -172,6 +176,9 @@ class FakeDriver:
             helpers=set(range(pid + 1, pid + 1 + program.helpers)),
         )
         self.processes.append(process)
+        if self._alive[launch.unit]:
+            self.doubled.add(launch.unit)
+        self._alive[launch.unit] += 1
         if program.runs_for is not None:
             self._nursery.start_soon(self._end_later, process, program.runs_for, program.ends)
         return process

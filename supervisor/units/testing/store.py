@@ -80,6 +80,6 @@ class MemoryStore(Actor[StoreRequest]):
         message.reply_to.send(None)
 
 
-def memory_store(shelf: Shelf) -> ChildSpec:
+def memory_store(shelf: Shelf, *, mailbox: int = 100_000) -> ChildSpec:
     """Describe the store as a child of a tree."""
-    return actor("store", lambda: MemoryStore(shelf), mailbox=100_000, drain=True)
+    return actor("store", lambda: MemoryStore(shelf), mailbox=mailbox, drain=True)

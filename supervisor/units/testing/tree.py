@@ -110,12 +110,16 @@ def definition(name: str, spec: AgentSpec | None = None, labels: Mapping[str, st
 
 @asynccontextmanager
 async def running_units(
-    services: UnitServices, shelf: Shelf | None = None, *, stop: str = "the test is over"
+    services: UnitServices, shelf: Shelf | None = None, *, store_mailbox: int = 100_000
 ) -> AsyncIterator[Units]:
-    """Run a tree of store, keepers and directory; leaving the block stops it in order, as a daemon does."""
+    """Run a tree of store, keepers and directory; leaving the block stops it in order, as a daemon does.
+
+    Whether the units are stopped with it is said by ``services.departure``, as for a daemon.
+    """
     found = shelf if shelf is not None else Shelf()
-    root = supervisor("hoody", strategy=Strategy.REST_FOR_ONE, children=(memory_store(found), *unit_children(services)))
+    store = memory_store(found, mailbox=store_mailbox)
+    root = supervisor("hoody", strategy=Strategy.REST_FOR_ONE, children=(store, *unit_children(services)))
     async with trio.open_nursery() as nursery:
         system: System = await nursery.start(run, root)
         yield Units(system, services, found)
-        system.shutdown(stop)
+        system.shutdown("the block is over")
