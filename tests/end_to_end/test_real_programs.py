@@ -57,7 +57,7 @@ def same_story(daemon: Daemon, name: str) -> None:
 
     assert unit == daemon.json("inspect", name)
     assert unit["status"] == row["status"]
-    assert health["status"] == "pass"
+    assert health["status"] == "healthy"
 
 
 def test_redis_keeps_its_data_through_every_kind_of_death(
