@@ -1,8 +1,8 @@
 """Where the reading of each unit's output has come to, kept on disk, so that the next daemon goes on from there.
 
-A bookmark joins a place in the engine's log to the length of our own files at the same moment. It is written now and
-then, not with every line: what our files hold beyond it is known by their length, and is left out when the engine tells
-it again.
+A bookmark joins a place in the engine's log to the end of our own streams at the same moment. It is written now and
+then, not with every line: what our files hold beyond it is known by where they end now, and is left out when the
+engine tells it again.
 """
 
 from __future__ import annotations
@@ -17,24 +17,28 @@ from attrs import field, frozen
 
 from supervisor.containers.cursor import Place
 from supervisor.containers.frames import Stream
+from supervisor.logs import Position, parse_position
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
 
 @frozen(kw_only=True)
 class Bookmark:
-    """A place in a container's log, and how many bytes of each stream our files held when it was reached."""
+    """A place in a container's log, and where our own streams ended when it was reached."""
 
     container: str
     place: Place = field(factory=Place)
-    lengths: Mapping[Stream, int] = field(factory=dict)
+    ends: Mapping[Stream, Position] = field(factory=dict)
 
-    def beyond(self, lengths: Mapping[Stream, int]) -> dict[Stream, int]:
-        """Return how many bytes of each stream were kept after the bookmark, given the lengths of now."""
+    def beyond(self, ends: Mapping[Stream, Position]) -> dict[Stream, int]:
+        """Return how many bytes of each stream were kept after the bookmark, given where the streams end now.
+
+        A stream that was erased meanwhile holds nothing of before.
+        """
         return {
-            stream: max(0, lengths[stream] - self.lengths[stream])
+            stream: max(0, ends[stream].offset - self.ends[stream].offset)
             for stream in STREAMS
-            if stream in lengths and stream in self.lengths
+            if stream in ends and stream in self.ends and ends[stream].epoch == self.ends[stream].epoch
         }
 
 
@@ -48,12 +52,11 @@ class Bookmarks:
         """Return what was saved last; None where nothing was, or what is there cannot be read."""
         try:
             document = json.loads((self._folder / f"{unit}.json").read_bytes())
+            ends = document["ends"]
             return Bookmark(
                 container=str(document["container"]),
                 place=Place(since=int(document["since"]), taken=int(document["taken"])),
-                lengths={
-                    stream: int(document["lengths"][stream]) for stream in STREAMS if stream in document["lengths"]
-                },
+                ends={stream: parse_position(ends[stream]) for stream in STREAMS if stream in ends},
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -67,7 +70,7 @@ class Bookmarks:
             "container": bookmark.container,
             "since": bookmark.place.since,
             "taken": bookmark.place.taken,
-            "lengths": dict(bookmark.lengths),
+            "ends": {stream: str(position) for stream, position in bookmark.ends.items()},
         }
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

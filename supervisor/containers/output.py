@@ -19,6 +19,7 @@ from supervisor.containers.errors import ContainerNotFound, EngineTimedOut, Engi
 from supervisor.containers.events import NANO
 from supervisor.containers.frames import Demultiplexer, LineMender, Stream, log_message
 from supervisor.errors import HoodyError
+from supervisor.logs import Position
 
 _log = logging.getLogger("hoody.containers")
 
@@ -32,15 +33,15 @@ _REFUSALS: Final = 5
 
 
 class Keeper(Protocol):
-    """Where the output is kept."""
+    """Where the output is kept: the log store, or what stands for it."""
 
     def open(self, unit: str, stream: Stream, incarnation: int) -> int:
         """Return a descriptor to write to, which the caller closes. Called in a thread; may raise ``OSError``."""
 
-    async def lengths(self, unit: str) -> Mapping[Stream, int] | None:
-        """Return how many bytes of each stream were ever kept, everything written up to now included.
+    async def ends(self, unit: str) -> Mapping[Stream, Position] | None:
+        """Return where each stream ends, with everything in it that was written so far.
 
-        Streams whose length is never known are left out; None: it cannot be told at the moment.
+        Streams whose end is never known are left out; None: it cannot be told at the moment.
         """
 
 
@@ -51,8 +52,8 @@ class Discard:
         """Return a descriptor of ``/dev/null``."""
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
-    async def lengths(self, unit: str) -> Mapping[Stream, int] | None:  # noqa: ARG002 - the protocol names it
-        """Say that no length is known."""
+    async def ends(self, unit: str) -> Mapping[Stream, Position] | None:  # noqa: ARG002 - the protocol names it
+        """Say that no end is known."""
         await trio.lowlevel.checkpoint()
         return {}
 
@@ -169,16 +170,16 @@ class Reader:
         self._descriptors = descriptors
 
     async def _go_on(self) -> None:
-        """Find out where to begin, by the bookmark and by the length of what is kept."""
-        lengths = await self._readers.keeper.lengths(self.unit)
-        while lengths is None:
+        """Find out where to begin, by the bookmark and by where what is kept ends."""
+        ends = await self._readers.keeper.ends(self.unit)
+        while ends is None:
             await trio.sleep(_LONGEST_RETRY)
-            lengths = await self._readers.keeper.lengths(self.unit)
+            ends = await self._readers.keeper.ends(self.unit)
         saved = await trio.to_thread.run_sync(self._readers.bookmarks.load, self.unit)
         self._torn, self._left_out = False, {}
         if saved is not None and saved.container == self.container:
             self._cursor = Cursor(saved.place)
-            self._left_out = saved.beyond(lengths)
+            self._left_out = saved.beyond(ends)
         else:
             self._cursor = Cursor(self._begin)
             # Before the first byte: a daemon that dies after it finds a bookmark of this container and not of the last.
@@ -274,10 +275,10 @@ class Reader:
         async with self._order:
             if self._torn or any(self._left_out.values()):
                 return
-            lengths = await self._readers.keeper.lengths(self.unit)
-            if lengths is None:
+            ends = await self._readers.keeper.ends(self.unit)
+            if ends is None:
                 return
-            bookmark = Bookmark(container=self.container, place=self._cursor.place, lengths=dict(lengths))
+            bookmark = Bookmark(container=self.container, place=self._cursor.place, ends=dict(ends))
             try:
                 await trio.to_thread.run_sync(partial(self._readers.bookmarks.save, self.unit, bookmark))
             except OSError as error:

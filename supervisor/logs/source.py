@@ -119,6 +119,12 @@ class Source:
         with self.locked(patience):
             return 0 if self.closed else self._mover.pending(self.fd)
 
+    def end(self, now: int) -> tuple[int, int]:
+        """Return the epoch of the stream and the logical offset after its last kept byte. May raise ``OSError``."""
+        with self.locked(), self._files(keep_open=False):
+            self.sink.file.ready(now)
+            return self.sink.file.epoch, self.sink.file.position
+
     def release(self) -> None:
         """Close the log files; the FIFO stays open. They are opened again when the next byte arrives."""
         with self.locked():

@@ -129,6 +129,22 @@ class LogStore:
         sources = [source for source in found if source is not None]
         return await self._in_thread(lambda: self._drain(sources, timeout))
 
+    async def ends(self, unit: str, *, timeout: float = 5.0) -> Mapping[StreamName, Position] | None:
+        """Return where each captured stream of a unit ends, with everything in it that was written so far.
+
+        None where that is not in the files yet (see :meth:`drain`).
+        """
+        if not await self.drain(unit, timeout=timeout):
+            return None
+        found = ((name, self._table.sources.get((unit, name))) for name in STREAMS)
+        sources = [(name, source) for name, source in found if source is not None]
+        try:
+            return await self._in_thread(
+                lambda: {name: Position(*source.end(time.time_ns())) for name, source in sources}
+            )
+        except OSError:
+            return None
+
     async def forget(self, unit: str) -> None:
         """Stop capturing a unit that is gone, and delete its FIFOs. Its log files stay."""
         await self._in_thread(lambda: self._table.forget(check_name(unit)))

@@ -12,9 +12,10 @@ import attrs
 import trio
 
 from supervisor.containers.frames import Demultiplexer
+from supervisor.logs import LogStore
 from supervisor.units.driver import Identity
 from tests.engine import Engine as RealEngine
-from tests.supervisor.containers.world import Daemon, Ends, launch, shell
+from tests.supervisor.containers.world import Context, Daemon, Ends, launch, shell
 
 BLOCKS_OF_THE_DOOMED = 300
 BLOCKS = "i=0; while [ $i -lt {blocks} ]; do seq $((i*100+1)) $((i*100+100)); i=$((i+1)); sleep 0.01; done"
@@ -113,9 +114,10 @@ async def test_a_daemon_that_is_killed_in_mid_stream_loses_and_doubles_nothing(
 DOOMED = """
 import sys, trio
 from pathlib import Path
+from supervisor.logs import LogStore
 from supervisor.units.driver import Identity
 from tests.engine import Engine
-from tests.supervisor.containers.world import Daemon, Ends, launch, shell
+from tests.supervisor.containers.world import Context, Daemon, Ends, launch, shell
 
 async def main(root, folder, script, *known):
     async with Daemon(Engine(root=Path(root)), Path(folder)).running() as daemon:
@@ -151,3 +153,28 @@ def be_killed(real: RealEngine, folder: Path, *known: object) -> Identity:
             process.wait(0.2)
         process.send_signal(signal.SIGKILL)
     return Identity(pid=int(pid), start_time=int(start_time), boot_id=engine, container_id=container)
+
+
+async def test_the_log_store_keeps_it_with_incarnations_and_over_its_own_restart(
+    docker_engine: RealEngine, folder: Path
+) -> None:
+    """The real log store in the place of plain files: two daemons, one after the other."""
+    for number in (1, 2):
+        store = LogStore(folder / "logs", folder / "fifos")
+        daemon = Daemon(docker_engine, folder)
+        daemon.driver.readers.keeper = store
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.serve, Context())
+            async with daemon.running():
+                ends = Ends()
+                run = await daemon.driver.spawn(launch(shell("echo out; echo err >&2"), incarnation=number), ends)
+                await ends.count(1)
+                with trio.fail_after(20):
+                    await run.output.done.wait()
+            assert store.incarnation("web") == number
+            assert await store.drain("web")
+            nursery.cancel_scope.cancel()
+        store.close()
+
+    kept = {path.name: path.read_bytes() for path in (folder / "logs" / "web").glob("*.log")}
+    assert kept == {"stdout.log": b"out\n" * 2, "stderr.log": b"err\n" * 2}

@@ -16,10 +16,12 @@ from supervisor.containers.addresses import EngineAddress
 from supervisor.containers.bookmarks import STREAMS, Bookmarks
 from supervisor.containers.driver import ContainerDriver
 from supervisor.containers.engine import Engine
+from supervisor.containers.frames import Stream
 from supervisor.containers.live import Table
 from supervisor.containers.output import Readers
 from supervisor.containers.spec import ContainerSpec, PullPolicy
 from supervisor.containers.watch import Watch
+from supervisor.logs import Position
 from supervisor.units.driver import ExitStatus, Launch
 from tests.engine import IMAGE
 from tests.engine import Engine as RealEngine
@@ -34,9 +36,9 @@ class Files:
     def open(self, unit: str, stream: str, incarnation: int) -> int:
         return os.open(self.path(unit, stream), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
-    async def lengths(self, unit: str) -> dict[str, int]:
+    async def ends(self, unit: str) -> dict[Stream, Position]:
         await trio.lowlevel.checkpoint()
-        return {stream: len(self.read(unit, stream)) for stream in STREAMS}
+        return {stream: Position(1, len(self.read(unit, stream))) for stream in STREAMS}
 
     def read(self, unit: str, stream: str = "stdout") -> bytes:
         path = self.path(unit, stream)
