@@ -31,10 +31,19 @@ def counts(report: HealthReport) -> Iterator[tuple[str, str]]:
 
 
 def unwell(report: HealthReport) -> Iterator[tuple[str, str]]:
-    """Yield what is not well: the units that should run and do not run well."""
+    """Yield what is not well: units that should run and do not run well, parts of the daemon, the state on disk."""
     for found in report["kinds"].values():
         if found["unhealthy"]:
             more = found["unhealthy_total"] - len(found["unhealthy"])
             yield "not well", ", ".join(found["unhealthy"]) + (f" and {more} more" if more else "")
         if found["crash_loops"]:
             yield "crash loops", str(found["crash_loops"])
+    for part in report["parts"]:
+        yield "daemon", f"{part['path']} is {'up again' if part['up'] else 'down'}: {part['detail']}"
+    store = report["store"]
+    if store["failing_since"]:
+        yield "state", f"cannot be written since {store['failing_since']}: {store['error']}"
+    for path in store["moved_aside"]:
+        yield "state", f"a broken database was moved to {path}; {store['rescued']} units were rescued from it"
+    if store["unreadable"]:
+        yield "state", f"cannot be read: {', '.join(map(str, store['unreadable']))}"

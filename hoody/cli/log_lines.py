@@ -1,10 +1,16 @@
-"""From the bytes of a log to lines that are safe on a terminal, in whatever pieces the bytes come. Pure."""
+"""From what the API says of a log to lines that are safe on a terminal. Pure."""
 
 from __future__ import annotations
 
 import codecs
+from typing import TYPE_CHECKING
 
 from hoody.cli.text import clean_log
+
+if TYPE_CHECKING:
+    from hoody.client.types import LogItem
+
+_RETURN = "\r"
 
 
 class LineCleaner:
@@ -33,4 +39,30 @@ class LineCleaner:
         return self._line(rest) if rest else ""
 
     def _line(self, text: str) -> str:
-        return f"{self._prefix}{clean_log(text.removesuffix(chr(13)))}\n"
+        return f"{self._prefix}{clean_log(text.removesuffix(_RETURN))}\n"
+
+
+class ItemPrinter:
+    """Turns items of several logs into one text, in which a line of one is never inside a line of another."""
+
+    def __init__(self, prefixes: dict[str, str], *, timestamps: bool) -> None:
+        self._prefixes = prefixes
+        self._timestamps = timestamps
+        self._open: tuple[str, str] | None = None
+
+    def text(self, item: LogItem) -> str:
+        """Return what to print for ``item``."""
+        source = (item["unit"], item["stream"])
+        before = ""
+        if self._open is not None and (item["gap"] or self._open != source):
+            before, self._open = "\n", None
+        start = "" if self._open else self._start(item)
+        if item["gap"]:
+            lost = "some output" if item["lost"] is None else f"{item['lost']} bytes"
+            return f"{before}{start}[hoody: {lost} of {item['stream']} lost]\n"
+        self._open = None if item["ended"] else source
+        return before + start + clean_log(item["text"].removesuffix(_RETURN)) + ("\n" if item["ended"] else "")
+
+    def _start(self, item: LogItem) -> str:
+        prefix = self._prefixes.get(item["unit"], "")
+        return f"{prefix}{item['time']} " if self._timestamps else prefix

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncclick
@@ -77,11 +79,32 @@ class TailType(asyncclick.ParamType[int]):
         return int(value)
 
 
+class TimeType(asyncclick.ParamType["datetime | float"]):
+    """A time (RFC 3339), or a length of time; becomes the one or the other."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> datetime | float:  # noqa: ANN401 - as asyncclick has it
+        """Read the time; anything else is a usage error. One without a zone is local."""
+        from supervisor.units.quantities import parse_duration
+
+        if isinstance(value, datetime | float):
+            return value
+        with suppress(ValueError):
+            return parse_duration(value)
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(value).astimezone()
+        return self.fail(
+            f"expected a time such as 2026-01-31T12:00:00Z, or a length of time such as 10m, got {value!r}", param, ctx
+        )
+
+
 ALL_LINES: Final = -1
 DURATION: Final = DurationType()
 SIGNAL: Final = SignalType()
 PAIR: Final = PairType()
 TAIL: Final = TailType()
+TIME: Final = TimeType()
 
 _OUTPUT_HELP: Final = "Form of the result: a table for people, JSON for programs."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -10,13 +10,15 @@ import trio
 from hoody.client import calls
 from hoody.client.call import Call, Conversation, Finder
 from hoody.client.discover import find_daemon
+from supervisor.errors import Unavailable
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from hoody.client.types import DaemonStatus, HealthReport, SpecFields, TreeNode, Unit
+    from hoody.client.types import DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
 
 R = TypeVar("R")
+FOLLOW_FROM = calls.Lines(tail=0)
 _BLOCK = 256 * 1024
 
 
@@ -148,7 +150,24 @@ class AsyncAgents:
         sink: Callable[[bytes], object] | None = None,
     ) -> bytes:
         """Return the last ``tail`` lines of its output (None: all that is kept), or hand them to ``sink``."""
-        return await self._client.send(self._calls.logs(name, tail=tail, stream=stream, timeout=timeout, sink=sink))
+        lines = calls.Lines(tail, stream)
+        return await self._client.send(self._calls.logs(name, lines, timeout=timeout, sink=sink))
+
+    async def follow(self, name: str, lines: calls.Lines = FOLLOW_FROM) -> AsyncGenerator[LogItem, None]:
+        """Yield ``lines`` of its output and then each that is added, for ever.
+
+        Nothing is lost when the daemon is started anew meanwhile: it is looked for again until it has been gone for a
+        minute (``DaemonNotRunning``). Raises ``NotFound`` once there is no such agent.
+        """
+        place = calls.LogPlace(lines)
+        while True:
+            try:
+                page = await self._client.send(place.call(self._calls, name))
+            except Unavailable as error:
+                await trio.sleep(place.pause_after(error))
+                continue
+            for item in place.items_of(page):
+                yield item
 
 
 async def _attempt(conversation: Conversation[R]) -> None:

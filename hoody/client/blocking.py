@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from hoody.client import calls
 from hoody.client.call import Call, Conversation, Finder
 from hoody.client.discover import find_daemon
 from hoody.client.exchange import converse
-from supervisor.errors import HoodyError
+from supervisor.errors import HoodyError, Unavailable
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from hoody.client.types import DaemonStatus, HealthReport, SpecFields, TreeNode, Unit
+    from hoody.client.types import DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
 
 R = TypeVar("R")
+FOLLOW_FROM = calls.Lines(tail=0)
 
 
 class Client:
@@ -172,4 +174,20 @@ class Agents:
 
         With ``sink``, the bytes go there as they come, and what is returned is empty.
         """
-        return self._client.send(self._calls.logs(name, tail=tail, stream=stream, timeout=timeout, sink=sink))
+        lines = calls.Lines(tail, stream)
+        return self._client.send(self._calls.logs(name, lines, timeout=timeout, sink=sink))
+
+    def follow(self, name: str, lines: calls.Lines = FOLLOW_FROM) -> Iterator[LogItem]:
+        """Yield ``lines`` of its output and then each that is added, for ever.
+
+        Nothing is lost when the daemon is started anew meanwhile: it is looked for again until it has been gone for a
+        minute (``DaemonNotRunning``). Raises ``NotFound`` once there is no such agent.
+        """
+        place = calls.LogPlace(lines)
+        while True:
+            try:
+                page = self._client.send(place.call(self._calls, name))
+            except Unavailable as error:
+                time.sleep(place.pause_after(error))
+                continue
+            yield from place.items_of(page)

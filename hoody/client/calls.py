@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hoody.client.call import MARGIN, Call, json_request, read_json
 from hoody.client.wire import BadAnswer, Request, Response, percent
+from supervisor.errors import Unavailable
 
 if TYPE_CHECKING:
-    from hoody.client.types import DaemonStatus, HealthReport, TreeNode, Unit, UnitPage
+    from hoody.client.types import DaemonStatus, HealthReport, LogItem, LogPage, TreeNode, Unit, UnitPage
 
 Filters = Mapping[str, Sequence[str]]
 """Which units of a list: the values of ``state``, ``health``, ``label`` and ``workspace``."""
 
+
+class Lines(NamedTuple):
+    """Which lines of a log: the last ``tail`` (None: all), and of those only what the rest says.
+
+    ``since`` and ``until`` are RFC 3339; ``grep`` is plain text; ``previous`` means the incarnation before this one.
+    """
+
+    tail: int | None = 100
+    stream: str | None = None
+    since: str | None = None
+    until: str | None = None
+    grep: str | None = None
+    previous: bool = False
+
+
 _API: Final = "/api/v1"
 _DEFAULT: Final = 30.0
+_LONG_POLL: Final = 20.0
+_LOOK_AGAIN: Final = 0.5
+_LOOK_FOR_DAEMON: Final = 60.0
 
 
 def _object(response: Response) -> Any:  # noqa: ANN401 - the caller names the TypedDict
@@ -115,13 +134,64 @@ class UnitCalls:
         document = {"signal": signal, "group": group}
         return Call(json_request("POST", _path(self.kind, name, "signal"), document), _object, timeout=_DEFAULT)
 
-    def logs(
-        self, name: str, *, tail: int | None, stream: str | None, timeout: float, sink: Callable[[bytes], object] | None
-    ) -> Call[bytes]:
-        """Ask for the last lines of the output as plain text; ``tail`` None means all."""
-        target = _path(self.kind, name, "logs") + _query(tail="all" if tail is None else tail, stream=stream)
-        request = Request("GET", target, (("Accept", "text/plain"),))
+    def logs(self, name: str, lines: Lines, *, timeout: float, sink: Callable[[bytes], object] | None) -> Call[bytes]:
+        """Ask for lines of the output as plain text."""
+        request = Request("GET", _path(self.kind, name, "logs") + _lines(lines), (("Accept", "text/plain"),))
         return Call(request, _body, timeout=timeout, repeatable=sink is None, sink=sink)
+
+    def log_page(
+        self, name: str, lines: Lines, *, after: str | None = None, wait: float | None = None
+    ) -> Call[LogPage]:
+        """Ask for lines of the output as items, from behind ``after``; with ``wait``, for so many seconds for some."""
+        target = _path(self.kind, name, "logs") + _lines(lines, after=after, wait=wait)
+        deadline = _DEFAULT if wait is None else wait + MARGIN
+        return Call(json_request("GET", target), _object, timeout=deadline, repeatable=True)
+
+
+class LogPlace:
+    """Where a follower of a log is: what it asks next, and how long it looks for a daemon that is gone. No I/O."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._after: str | None = None
+        self._at_end = False
+        self._gone_for = 0.0
+
+    def call(self, units: UnitCalls, name: str) -> Call[LogPage]:
+        """Return the next call: what is there already as long as there is some, then a wait for more."""
+        return units.log_page(name, self._lines, after=self._after, wait=_LONG_POLL if self._at_end else None)
+
+    def items_of(self, page: LogPage) -> Sequence[LogItem]:
+        """Take a page that came, and return its items."""
+        self._gone_for = 0.0
+        self._at_end = self._at_end or not page["items"]
+        self._after = page["next"]
+        return page["items"]
+
+    def pause_after(self, error: Unavailable) -> float:
+        """Return how long to wait before the daemon is looked for again.
+
+        Raises ``error`` after a minute of it, and at once where there was never an answer.
+        """
+        if self._after is None or self._gone_for >= _LOOK_FOR_DAEMON:
+            raise error
+        self._gone_for += _LOOK_AGAIN
+        return _LOOK_AGAIN
+
+
+def _lines(lines: Lines, *, after: str | None = None, wait: float | None = None) -> str:
+    tail = None if after is not None else "all" if lines.tail is None else lines.tail
+    return _query(
+        tail=tail,
+        stream=lines.stream,
+        since=lines.since,
+        until=lines.until,
+        grep=lines.grep,
+        previous=lines.previous or None,
+        after=after,
+        wait=True if wait is not None else None,
+        timeout=None if wait is None else f"{wait:.3f}s",
+    )
 
 
 def _body(response: Response) -> bytes:

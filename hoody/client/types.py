@@ -6,7 +6,7 @@ durations in a definition are text such as ``"500ms"`` (numbers of seconds are t
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 Duration = str | float
 State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
@@ -98,6 +98,27 @@ class UnitPage(TypedDict):
     next: str | None
 
 
+class LogItem(TypedDict):
+    """A line, or a part of a long one (``ended``, ``continues``); or a ``gap`` where ``lost`` bytes are missing."""
+
+    unit: str
+    stream: Literal["stdout", "stderr"]
+    time: str
+    incarnation: int | None
+    text: str
+    ended: bool
+    continues: bool
+    gap: bool
+    lost: int | None
+
+
+class LogPage(TypedDict):
+    """Some items; ``next`` is the ``after`` of what comes behind them, also after a restart of the daemon."""
+
+    items: list[LogItem]
+    next: str
+
+
 class DaemonStatus(TypedDict):
     """What the daemon says of itself."""
 
@@ -136,8 +157,20 @@ class KindHealth(TypedDict):
     unhealthy_total: int
 
 
-class HealthReport(TypedDict):
-    """The health of everything, rolled up."""
+class PartHealth(TypedDict):
+    """A part of the daemon that is not well, or was restarted."""
 
-    status: str
+    path: str
+    up: bool
+    restarts: int
+    detail: str
+
+
+class HealthReport(TypedDict):
+    """The health of everything, rolled up. ``store`` tells of the state on disk."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    ready: bool
     kinds: dict[str, KindHealth]
+    parts: list[PartHealth]
+    store: dict[str, Any]

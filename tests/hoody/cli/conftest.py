@@ -28,12 +28,14 @@ HEAVY = EVENT_LOOPS | SERVERS | LIBRARIES | SLOW_STANDARD_MODULES
 class Shell:
     """Runs ``hoody`` with one home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, bytecode: Path) -> None:
         self.home = home
+        unwanted = {"NO_COLOR", "PYTHONDONTWRITEBYTECODE"}
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("HOODY_") and key != "NO_COLOR"},
+            **{key: value for key, value in os.environ.items() if key not in unwanted and not key.startswith("HOODY_")},
             "HOODY_HOME": str(home),
             "PYTHONPATH": str(ROOT),
+            "PYTHONPYCACHEPREFIX": str(bytecode),
             "TERM": "xterm",
         }
         self.program = [sys.executable, "-m", "hoody"]
@@ -89,16 +91,22 @@ class Shell:
         return process.wait(10), shown.decode().replace("\r\n", "\n")
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled modules are kept between the commands, as they are after an installation."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, bytecode: Path) -> Shell:
     """A home without a daemon."""
-    return Shell(tmp_path)
+    return Shell(tmp_path, bytecode)
 
 
 @pytest.fixture(scope="module")
-def hoody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def hoody(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Iterator[Shell]:
     """A home with a running daemon, shared by the tests of a module: each uses names of its own."""
-    found = Shell(tmp_path_factory.mktemp("home"))
+    found = Shell(tmp_path_factory.mktemp("home"), bytecode)
     found("up")
     yield found
     found("down")
