@@ -51,17 +51,38 @@ def start_in_background(*, timeout: float = START_WITHIN, environ: Mapping[str, 
     deadline = time.monotonic() + timeout
     variables = dict(os.environ if environ is None else environ)
     home = find_home(variables)
-    running = read_daemon_file(home)
-    if running is not None and running.alive:
-        return Up(_answering(home, deadline), already=True)
-    prepare_home(home)
-    try:
-        pid = _launch(home, variables, deadline)
-    except Locked:
-        # Somebody else was quicker: it is either up or on its way.
-        return Up(_answering(home, deadline), already=True)
-    found = _answering(home, deadline)
-    return Up(found, already=found.pid != pid)
+    while True:
+        found = _running(home, deadline)
+        if found is not None:
+            return Up(found, already=True)
+        prepare_home(home)
+        try:
+            pid = _launch(home, variables, deadline)
+        except Locked:
+            # Somebody else was quicker, or the last one is still on its way out: look again.
+            _check_deadline(deadline)
+            continue
+        found = _running(home, deadline)
+        if found is not None:
+            return Up(found, already=found.pid != pid)
+
+
+def _running(home: Home, deadline: float) -> DaemonFile | None:
+    """Return the daemon that owns this home once it serves its API; None where there is none, or no more."""
+    while True:
+        found = read_daemon_file(home)
+        if found is not None and found.alive and _is_live(found.port):
+            return found
+        holder = read_holder(home.lock_file)
+        if holder is None or not holder.alive:
+            return None
+        _check_deadline(deadline)
+        time.sleep(_PAUSE)
+
+
+def _check_deadline(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimedOut("a daemon owns this home, but does not answer", hint="see: hoody daemon logs")
 
 
 def _launch(home: Home, variables: dict[str, str], deadline: float) -> int:
@@ -143,17 +164,6 @@ def _last_words(home: Home, begin: int, code: int) -> str:
         lines = log.read().decode(errors="replace").strip().splitlines()
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return "\n  ".join([f"the daemon {how} before it was up", *lines[-_LAST_LINES:]])
-
-
-def _answering(home: Home, deadline: float) -> DaemonFile:
-    """Wait until the daemon of this home serves its API."""
-    while True:
-        found = read_daemon_file(home)
-        if found is not None and found.alive and _is_live(found.port):
-            return found
-        if time.monotonic() > deadline:
-            raise TimedOut("a daemon owns this home, but does not answer", hint="see: hoody daemon logs")
-        time.sleep(_PAUSE)
 
 
 def _is_live(port: int) -> bool:

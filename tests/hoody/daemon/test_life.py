@@ -138,6 +138,29 @@ def test_a_daemon_that_is_killed_is_followed_by_one_that_takes_up_its_agents(und
     assert Path(under_test.home.token_file).read_bytes() == token
 
 
+def test_a_start_right_after_a_kill_waits_for_the_dying_daemon(under_test: HomeUnderTest) -> None:
+    first = up(under_test).daemon.pid
+    os.kill(first, signal.SIGKILL)
+
+    second = up(under_test)
+
+    assert second.daemon.pid != first
+    assert not second.already
+
+
+def test_a_start_while_the_last_daemon_is_ending_waits_for_its_end(under_test: HomeUnderTest) -> None:
+    first = up(under_test).daemon.pid
+    run_agent(under_test, "slow", "sh", "-c", "trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done")
+    os.kill(first, signal.SIGTERM)
+    eventually(lambda: read_daemon_file(under_test.home) is None)
+
+    second = up(under_test)
+
+    assert second.daemon.pid != first
+    assert not second.already
+    assert is_alive(pid_of(under_test, "slow"))
+
+
 def test_a_start_that_was_not_written_down_is_taken_up_and_not_repeated(under_test: HomeUnderTest) -> None:
     up(under_test)
     agent = run_agent(under_test)
