@@ -46,8 +46,8 @@ from supervisor.units.status import State, UnitStatus, UnitView
 from supervisor.units.waiters import Waiters
 from supervisor.units.wishes import Wish, Writing
 
-STORE_PATIENCE: Final = 15.0
-"""Seconds to wait for the store: longer than its own deadline, so that what it says is final."""
+STORE_PATIENCE: Final = 30.0
+"""Seconds to wait for the store: longer than its own deadlines, so that what it says is final."""
 NOTE_AGAIN: Final = 1.0
 """Seconds until a note is sent again that the store could not take."""
 FAREWELL_SPARE: Final = 2 * CLEAR_TIME
