@@ -34,7 +34,7 @@ T = TypeVar("T")
 WEB, TICKER, WORKER = "demo-web", "demo-ticker", "demo-worker"
 _PATIENCE: Final = 15.0
 _PAUSE: Final = 0.002
-_WORKER: Final = """
+_WORKER: Final = """\
 import itertools, time
 for number in itertools.count(1):
     print("job", number, "done:", sum(range(number * 1000)), flush=True)
@@ -57,7 +57,7 @@ class Story:
         ticker = "while true; do date; sleep 1; done"
         self._run(WEB, web, str(site))
         self._run(TICKER, ["/bin/sh", "-c", ticker], str(site))
-        self._run(WORKER, [sys.executable, "-u", "-c", _WORKER], str(site))
+        self._run(WORKER, [sys.executable, "worker.py"], str(site))
         print_units(self._ours(), "table")
 
     def kill(self, port: int) -> None:
@@ -75,6 +75,7 @@ class Story:
         _eventually(lambda: _answers(url), f"{url} to answer again")
         answered = time.monotonic() - began
         self._tell(after, pid, killed_at, answered)
+        self._client.send(UnitCalls("agents").verb(WEB, "start", wait=True, timeout=_PATIENCE))
 
     def show_state(self) -> None:
         """Print the list, the tree and the health."""
@@ -152,6 +153,7 @@ def _site(folder: Path) -> Path:
     site = folder / "demo-site"
     site.mkdir(exist_ok=True)
     (site / "index.html").write_text("<h1>kept alive by hoody</h1>\n")
+    (site / "worker.py").write_text(_WORKER)
     return site
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -153,21 +154,37 @@ class AsyncAgents:
         lines = calls.Lines(tail, stream)
         return await self._client.send(self._calls.logs(name, lines, timeout=timeout, sink=sink))
 
-    async def follow(self, name: str, lines: calls.Lines = FOLLOW_FROM) -> AsyncGenerator[LogItem, None]:
-        """Yield ``lines`` of its output and then each that is added, for ever.
+    def follow(self, name: str, lines: calls.Lines = FOLLOW_FROM) -> Follower:
+        """Return an iterator over ``lines`` of its output and then over each that is added, for ever.
 
         Nothing is lost when the daemon is started anew meanwhile: it is looked for again until it has been gone for a
         minute (``DaemonNotRunning``). Raises ``NotFound`` once there is no such agent.
         """
-        place = calls.LogPlace(lines)
-        while True:
+        return Follower(self._client, self._calls, name, lines)
+
+
+class Follower:
+    """Yields the items of a log without end. Holds nothing open between two items, so it needs no closing."""
+
+    def __init__(self, client: AsyncClient, units: calls.UnitCalls, name: str, lines: calls.Lines) -> None:
+        self._client = client
+        self._units = units
+        self._name = name
+        self._place = calls.LogPlace(lines)
+        self._items: deque[LogItem] = deque()
+
+    def __aiter__(self) -> Follower:
+        return self
+
+    async def __anext__(self) -> LogItem:
+        while not self._items:
             try:
-                page = await self._client.send(place.call(self._calls, name))
+                page = await self._client.send(self._place.call(self._units, self._name))
             except Unavailable as error:
-                await trio.sleep(place.pause_after(error))
-                continue
-            for item in place.items_of(page):
-                yield item
+                await trio.sleep(self._place.pause_after(error))
+            else:
+                self._items.extend(self._place.items_of(page))
+        return self._items.popleft()
 
 
 async def _attempt(conversation: Conversation[R]) -> None:
