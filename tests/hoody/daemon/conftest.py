@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hoody.daemon.background import stop_in_background
+from hoody.daemon.background import start_in_background, stop_in_background
 from hoody.daemon.runtime_file import read_holder
 from hoody.home import Home, find_home
 
@@ -70,7 +70,18 @@ def wait_readable(pidfd: int, seconds: float = 20) -> None:
 
 @pytest.fixture
 def under_test(tmp_path: Path) -> Iterator[HomeUnderTest]:
+    """Return a home in which nothing runs yet."""
     found = HomeUnderTest(tmp_path / "home")
+    yield found
+    found.end_everything()
+    assert found.processes() == []
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeUnderTest]:
+    """Return a home whose daemon runs, shared by the tests of a module that leave it running."""
+    found = HomeUnderTest(tmp_path_factory.mktemp("served") / "home")
+    start_in_background(environ=found.environ)
     yield found
     found.end_everything()
     assert found.processes() == []

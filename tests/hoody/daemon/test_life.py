@@ -21,8 +21,8 @@ from hoody.client.blocking import Client
 from hoody.client.discover import HomeFinder
 from hoody.daemon.background import Up, start_in_background, stop_in_background
 from hoody.daemon.runtime_file import read_daemon_file
-from supervisor.errors import Conflict, HoodyError, InvalidInput, NotAllowed, TimedOut, Unauthorized
-from tests.hoody.daemon.conftest import HomeUnderTest, wait_readable
+from supervisor.errors import Conflict, DaemonNotRunning, HoodyError, InvalidInput, NotAllowed, TimedOut, Unauthorized
+from tests.hoody.daemon.conftest import HomeUnderTest
 
 
 def up(under_test: HomeUnderTest) -> Up:
@@ -92,12 +92,12 @@ def test_two_starts_at_the_same_instant_make_one_daemon(under_test: HomeUnderTes
     assert {each.daemon.pid for each in found} == {under_test.daemon_pid}
 
 
-def test_a_second_daemon_in_the_foreground_says_who_holds_the_home(under_test: HomeUnderTest) -> None:
-    pid = up(under_test).daemon.pid
+def test_a_second_daemon_in_the_foreground_says_who_holds_the_home(served: HomeUnderTest) -> None:
+    pid = served.daemon_pid
 
     second = subprocess.run(
         [sys.executable, "-m", "hoody.daemon"],
-        env=under_test.environ,
+        env=served.environ,
         capture_output=True,
         text=True,
         timeout=30,
@@ -107,17 +107,16 @@ def test_a_second_daemon_in_the_foreground_says_who_holds_the_home(under_test: H
     assert second.returncode == 1
     assert f"error: the daemon with pid {pid}, since 20" in second.stderr
     assert "hint: " in second.stderr
-    assert client(under_test).status()["pid"] == pid
+    assert client(served).status()["pid"] == pid
 
 
-def test_an_agent_that_is_killed_is_back(under_test: HomeUnderTest) -> None:
-    up(under_test)
-    first = run_agent(under_test)
+def test_an_agent_that_is_killed_is_back(served: HomeUnderTest) -> None:
+    first = run_agent(served, "killed")
 
     os.kill(first, signal.SIGKILL)
 
-    second = pid_of(under_test, other_than=first)
-    status = client(under_test).agents.get("web")["status"]
+    second = pid_of(served, "killed", other_than=first)
+    status = client(served).agents.get("killed")["status"]
     assert is_alive(second)
     assert (status["restarts"], status["exit"]["signal"]) == (1, "KILL")
 
@@ -129,6 +128,11 @@ def test_a_daemon_that_is_killed_is_followed_by_one_that_takes_up_its_agents(und
 
     under_test.kill_daemon()
     assert is_alive(agent)
+    left = read_daemon_file(under_test.home)
+    assert left is not None
+    assert not left.alive
+    with pytest.raises(DaemonNotRunning):
+        client(under_test).status()
     second = up(under_test).daemon
 
     assert second.pid != first.pid
@@ -175,15 +179,21 @@ def test_a_start_that_was_not_written_down_is_taken_up_and_not_repeated(under_te
     assert len(under_test.processes()) == 1
 
 
-def test_an_agent_that_died_without_a_daemon_is_started_again(under_test: HomeUnderTest) -> None:
+def test_an_agent_that_died_without_a_daemon_is_started_again_once_its_left_overs_are_gone(
+    under_test: HomeUnderTest,
+) -> None:
     up(under_test)
-    agent = run_agent(under_test)
+    agent = run_agent(under_test, "web", "sh", "-c", "setsid sleep 601 & exec sleep 600")
+    eventually(lambda: len(under_test.processes()) == 2)
+    (helper,) = set(under_test.processes()) - {agent}
     under_test.kill_daemon()
     os.kill(agent, signal.SIGKILL)
 
     up(under_test)
 
+    assert not is_alive(helper)
     assert is_alive(pid_of(under_test, other_than=agent))
+    eventually(lambda: len(under_test.processes()) == 2)
 
 
 def test_down_stops_the_agents_and_the_next_up_starts_them_again(under_test: HomeUnderTest) -> None:
@@ -275,14 +285,14 @@ def test_the_foreground_daemon_ends_orderly_on_a_signal(under_test: HomeUnderTes
     assert last[-1] == "the daemon has ended"
 
 
-def test_hangup_takes_up_a_moved_log_and_a_changed_token(under_test: HomeUnderTest) -> None:
-    pid = up(under_test).daemon.pid
-    log = Path(under_test.home.daemon_log)
+def test_hangup_takes_up_a_moved_log_and_a_changed_token(served: HomeUnderTest) -> None:
+    pid = served.daemon_pid
+    log = Path(served.home.daemon_log)
     log.rename(log.with_name("moved"))
     token = "hdy_" + "A" * 43
-    Path(under_test.home.token_file).write_text(token)
+    Path(served.home.token_file).write_text(token)
     with pytest.raises(Unauthorized):
-        client(under_test).status()
+        client(served).status()
 
     os.kill(pid, signal.SIGHUP)
 
@@ -290,7 +300,7 @@ def test_hangup_takes_up_a_moved_log_and_a_changed_token(under_test: HomeUnderTe
 
     def accepted() -> bool:
         try:
-            return client(under_test).status()["pid"] == pid
+            return client(served).status()["pid"] == pid
         except Unauthorized:
             return False
 
@@ -311,25 +321,11 @@ def test_the_log_holds_no_secret(under_test: HomeUnderTest) -> None:
     assert all(json.loads(line)["level"] in {"debug", "info", "warning"} for line in text.splitlines())
 
 
-def test_the_files_of_a_running_daemon_are_private(under_test: HomeUnderTest) -> None:
-    up(under_test)
-    run_agent(under_test)
-    home = under_test.home
+def test_the_files_of_a_running_daemon_are_private(served: HomeUnderTest) -> None:
+    run_agent(served, "private")
+    home = served.home
 
     for folder in (home.state, home.runtime, home.logs, home.fifos):
         assert Path(folder).stat().st_mode & 0o7777 == 0o700, folder
     for file in (home.database, home.token_file, home.instance_file, home.lock_file, home.daemon_file, home.daemon_log):
         assert Path(file).stat().st_mode & 0o7777 == 0o600, file
-
-
-def test_a_killed_daemon_is_seen_by_its_clients_as_not_running(under_test: HomeUnderTest) -> None:
-    up(under_test)
-    pidfd = os.pidfd_open(under_test.daemon_pid)
-    under_test.kill_daemon()
-    wait_readable(pidfd)
-    os.close(pidfd)
-
-    found = read_daemon_file(under_test.home)
-
-    assert found is not None
-    assert not found.alive
