@@ -72,7 +72,7 @@ async def pulling(
     what = f"pull image {image!r}"
     async with (
         engine.stream("POST", "/images/create", query, what=what, within=_SILENCE, headers=headers) as answer,
-        aclosing(_progress(answer.__aiter__(), what)) as progress,
+        aclosing(_progress(aiter(answer), what)) as progress,
     ):
         yield progress
 

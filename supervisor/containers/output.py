@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -214,11 +214,8 @@ class Reader:
             query["since"] = f"{place.since // NANO}.{place.since % NANO:09d}"
         split = Demultiplexer(plain=self.plain)
         what = f"read the output of container {self.container[:12]}"
-        async with (
-            self._readers.engine.stream("GET", f"/containers/{self.container}/logs", query, what=what) as answer,
-            aclosing(answer.__aiter__()) as pieces,
-        ):
-            async for piece in pieces:
+        async with self._readers.engine.stream("GET", f"/containers/{self.container}/logs", query, what=what) as answer:
+            async for piece in answer:
                 await self._keep(list(split.feed(piece)))
             await self._keep(list(split.finish()))
 

@@ -36,12 +36,20 @@ class Answer:
         self._address = address
         self.status = 0
         self.headers: Mapping[str, str] = {}
+        self._pieces = self._body()
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body in pieces of any size.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the body in pieces of any size. It can be iterated over once; breaking off is fine.
 
         Raises ``EngineUnavailable`` where the connection breaks before the body's end.
         """
+        return self._pieces
+
+    async def aclose(self) -> None:
+        """Give the body up. Idempotent."""
+        await self._pieces.aclose()
+
+    async def _body(self) -> AsyncGenerator[bytes, None]:
         if self.status == 101:
             async for piece in self._raw():
                 yield piece
@@ -73,11 +81,10 @@ class Answer:
     async def read_whole(self, limit: int) -> bytes:
         """Read the body, but no more than about ``limit`` bytes of it."""
         found = b""
-        async with aclosing(self.__aiter__()) as pieces:
-            async for piece in pieces:
-                found += piece
-                if len(found) >= limit:
-                    break
+        async for piece in self:
+            found += piece
+            if len(found) >= limit:
+                break
         return found
 
     async def begin(self, request: h11.Request, body: Body) -> None:
@@ -156,8 +163,8 @@ async def ask(
             stream = await _connect(address)
     except trio.TooSlowError:
         raise EngineTimedOut(f"cannot {what}: {address.url} does not let us in for {within:g} s") from None
-    async with stream:
-        answer = Answer(stream, h11.Connection(h11.CLIENT), address)
+    answer = Answer(stream, h11.Connection(h11.CLIENT), address)
+    async with stream, aclosing(answer):
         try:
             with trio.fail_after(within):
                 await answer.begin(_request(address, method, target, headers or {}, body), body)
