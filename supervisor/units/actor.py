@@ -11,7 +11,6 @@ process is left running, and the next keeper takes it up by its identity.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
@@ -90,7 +89,7 @@ class UnitActor(Actor[UnitMessage]):
         self._stage: Stage[UnitMessage] | None = None
         self._registry: Registry | None = None
         self._dice: Callable[[], float] = lambda: 0.5
-        self._news: deque[Event] = deque()
+        self._news: list[Event] = []
         self._hands = Hands(name, services.driver, services.starts, self._report)
         self._desk = Desk(self)
 
@@ -200,7 +199,7 @@ class UnitActor(Actor[UnitMessage]):
         match message:
             case News():
                 while self._news:
-                    self.happen(self._news.popleft())
+                    self.happen(self._news.pop(0))
             case TimerFired():
                 self.happen(message)
             case NoteDue():
@@ -302,7 +301,7 @@ class UnitActor(Actor[UnitMessage]):
             delay = self.record.spec.stop_timeout if alarm.timer is Timer.STOP else CLEAR_FIRST
             stage.start_timer(alarm.timer, delay, TimerFired(alarm.timer, alarm.token))
         # First of all, so that nothing that has happened meanwhile is answered by a restart.
-        self._news.appendleft(StopAsked(now=self._services.departure.hurried.is_set(), lasting=False))
+        self._news.insert(0, StopAsked(now=self._services.departure.hurried.is_set(), lasting=False))
         stage.post(_NEWS)
 
     async def _heed_hurry(self) -> None:

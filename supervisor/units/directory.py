@@ -242,14 +242,27 @@ class DirectoryActor(Actor[DirectoryRequest]):
             del self._busy[name.casefold()]
 
 
+class _Keepers:
+    """Makes the keepers of a unit. The first one is given the record; later ones ask the store."""
+
+    __slots__ = ("_first", "_name", "_services")
+
+    def __init__(self, services: UnitServices, record: UnitRecord) -> None:
+        self._services = services
+        self._name = record.name
+        self._first: UnitRecord | None = record
+
+    def __call__(self) -> UnitActor:
+        record, self._first = self._first, None
+        return UnitActor(self._services, self._name, record)
+
+
 def keeper(services: UnitServices, record: UnitRecord) -> ChildSpec:
-    """Describe the keeper of a unit. The first incarnation is given the record; later ones ask the store."""
-    first: list[UnitRecord] = [record]
-    name = record.name
+    """Describe the keeper of a unit as a child of the supervisor of keepers."""
     return actor(
-        name,
-        lambda: UnitActor(services, name, first.pop() if first else None),
-        name=services.actor_name(name),
+        record.name,
+        _Keepers(services, record),
+        name=services.actor_name(record.name),
         mailbox=KEEPER_MAILBOX,
         restart=KEEPERS,
         # Half of it is for the tasks under way, half for the farewell.

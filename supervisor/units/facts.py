@@ -59,7 +59,6 @@ def adoption_failed(draft: Draft, _event: object) -> None:
     """Treat the process on record as one that ended while nobody was looking."""
     detail = "ended while nobody was looking; how is not known"
     record(draft, Judgement(EndReason.UNKNOWN, failed=True, detail=detail))
-    draft.now = evolve(draft.now, identity=None)
     if draft.now.then is Phase.SPAWNING:
         launch(draft, "restarting")
     elif draft.now.cause is not None or draft.now.desired is Desired.STOPPED:

@@ -99,7 +99,6 @@ def ended(draft: Draft, event: MainExited) -> Judgement:
         signal=None if number is None else signal_name(number).removeprefix("SIG"),
         core_dumped=event.status.core_dumped,
     )
-    draft.now = evolve(draft.now, identity=None, ready=False, health=Health.NONE)
     draft.note()
     return judgement
 
@@ -107,7 +106,7 @@ def ended(draft: Draft, event: MainExited) -> Judgement:
 def record(
     draft: Draft, judgement: Judgement, *, code: int | None = None, signal: str | None = None, core_dumped: bool = False
 ) -> None:
-    """Remember an end: the last one, and by cause."""
+    """Remember an end, the last one and by cause, and that there is no process now."""
     found = LastExit(
         reason=judgement.reason,
         at=draft.at.wall,
@@ -117,7 +116,14 @@ def record(
         detail=judgement.detail,
         incarnation=draft.now.incarnation,
     )
-    draft.now = evolve(draft.now, exit=found, counters=count(draft.now.counters, judgement.reason))
+    draft.now = evolve(
+        draft.now,
+        exit=found,
+        counters=count(draft.now.counters, judgement.reason),
+        identity=None,
+        ready=False,
+        health=Health.NONE,
+    )
 
 
 def decide_restart(draft: Draft, *, failed: bool, detail: str) -> None:
