@@ -24,7 +24,7 @@ from supervisor.agents.pidfd import open_pidfd
 from supervisor.agents.scan import look_at, take_picture
 from supervisor.agents.spawn import Spawned, Spawner
 from supervisor.agents.strays import Stray, strays
-from supervisor.agents.sweep import Sweeper
+from supervisor.agents.sweep import Sweeper, Target
 from supervisor.agents.threads import LastingThreads
 from supervisor.agents.window import LimitWindow
 from supervisor.descriptors import lift
@@ -41,20 +41,19 @@ _THREADS: Final = 4
 class ProcessIncarnation:
     """A process that is looked after."""
 
-    _watched: Watched
-    _mark: Mark
+    _target: Target
     _exits: ExitWatcher
     _sweeper: Sweeper
 
     @property
     def identity(self) -> Identity:
         """Who it is, for the store."""
-        return self._watched.identity
+        return self._target.watched.identity
 
     def signal(self, number: int, *, whole_group: bool = True) -> None:
         """Send a signal to the process group, or only to the main process. Raises ``SignalFailed``."""
         try:
-            self._watched.signal(number, whole_group=whole_group)
+            self._target.watched.signal(number, whole_group=whole_group)
         except PermissionError:
             pid = self.identity.pid
             raise SignalFailed(f"process {pid} belongs to another user, who alone may signal it") from None
@@ -63,11 +62,11 @@ class ProcessIncarnation:
 
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill everything that is left of the process tree; see ``Incarnation.clear``."""
-        return await self._sweeper.clear(self._watched, self._mark, deadline)
+        return await self._sweeper.clear(self._target, deadline)
 
     def detach(self) -> None:
         """Stop looking after it and leave it running. Idempotent."""
-        self._exits.give_up(self._watched)
+        self._exits.give_up(self._target.watched)
 
 
 class ProcessDriver:
@@ -170,7 +169,7 @@ class ProcessDriver:
         return watched
 
     def _look_after(self, watched: Watched, mark: Mark) -> ProcessIncarnation:
-        return ProcessIncarnation(watched, mark, self._exits, self._sweeper)
+        return ProcessIncarnation(Target(watched, mark), self._exits, self._sweeper)
 
     def _mark(self, launch: Launch[AgentSpec]) -> Mark:
         return Mark(launch.unit, launch.incarnation, self.instance)

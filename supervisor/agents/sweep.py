@@ -7,6 +7,7 @@ import signal
 from typing import Final
 
 import trio
+from attrs import define
 
 from supervisor.agents.children import Census
 from supervisor.agents.exits import ExitWatcher, Watched
@@ -19,6 +20,15 @@ _ROUND: Final = 0.25
 """Seconds after which what does not die is looked at again: it may have made new processes, or need another signal."""
 
 
+@define(eq=False)
+class Target:
+    """An incarnation to be cleared away, and what is known of its processes so far."""
+
+    watched: Watched
+    mark: Mark
+    kin: frozenset[tuple[int, int]] = frozenset()
+
+
 class Sweeper:
     """Clears incarnations away. All that are cleared at the same time share their looks at the process table."""
 
@@ -28,31 +38,37 @@ class Sweeper:
         self._census = Census(exits)
         self._pictures: Shared[Picture] = Shared(take_picture)
 
-    async def clear(self, watched: Watched, mark: Mark, deadline: float) -> tuple[int, ...]:
+    async def clear(self, target: Target, deadline: float) -> tuple[int, ...]:
         """Do as :meth:`supervisor.units.driver.Incarnation.clear` says."""
-        # The kernel kills a group in one step, so that no member can slip away by forking meanwhile.
-        with contextlib.suppress(PermissionError):  # another user's program: found again and named below
-            watched.signal(signal.SIGKILL, whole_group=True)
+        watched = target.watched
         while True:
-            left = await self._left(watched, mark)
+            # Looked at before anything is killed: with the main process go the links to what it has made.
+            left = await self._left(target)
             if not left and not watched.watching:
                 return ()
             with trio.move_on_at(min(deadline, trio.current_time() + _ROUND)):
                 await self._kill(left, watched)
             if trio.current_time() >= deadline:
-                return tuple(process.pid for process in await self._left(watched, mark))
+                return tuple(process.pid for process in await self._left(target))
 
-    async def _left(self, watched: Watched, mark: Mark) -> list[Process]:
+    async def _left(self, target: Target) -> list[Process]:
         """Return what is left of the incarnation, by the cheapest look that is certain."""
-        if watched.end is not None and watched.ours and self._subreaper:
+        watched, mark = target.watched, target.mark
+        if watched.end is not None and watched.ours and self._subreaper and not target.kin:
             strangers = self._census.strangers(watched.end)
             if not any(stranger.seal is None or stranger.seal == mark.seal for stranger in strangers):
                 return []
-        wanted = Wanted(mark=mark, main=watched.identity.pid, start_time=watched.identity.start_time)
-        return members(await self._pictures.fresh(), wanted)
+        identity = watched.identity
+        wanted = Wanted(mark=mark, main=identity.pid, start_time=identity.start_time, kin=target.kin)
+        found = members(await self._pictures.fresh(), wanted)
+        target.kin = frozenset((process.pid, process.stat.start_time) for process in found)
+        return found
 
     async def _kill(self, left: list[Process], watched: Watched) -> None:
         """Kill and wait; the caller bounds the time."""
+        # The kernel kills a group in one step, so that no member can slip away by forking meanwhile.
+        with contextlib.suppress(PermissionError):  # another user's program: named when the time is up
+            watched.signal(signal.SIGKILL, whole_group=True)
         with Victims() as victims:
             victims.kill(left[:AT_ONCE])
             if left and not victims:

@@ -1,7 +1,8 @@
 """Decide which processes belong to an incarnation. Pure: a picture of the process table in, processes out.
 
-A process belongs to it if it is the main process, carries its seal or its mark, or is in the session or the group that
-the main process leads; and so does everything below such a process. The daemon itself and what is above it never do.
+A process belongs to it if it is the main process, carries its seal or its mark, is in the session or the group that the
+main process leads, or has belonged to it before; and so does everything below such a process. The daemon itself and
+what is above it never do.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Wanted:
     mark: Mark
     main: int
     start_time: int
+    kin: frozenset[tuple[int, int]] = frozenset()
+    """Pids and start times of processes that an earlier picture has shown to belong to it: links vanish, this stays."""
 
 
 def members(picture: Picture, wanted: Wanted) -> list[Process]:
@@ -82,6 +85,8 @@ def with_descendants(picture: Picture, roots: Iterable[int]) -> set[int]:
 
 
 def _is_root(picture: Picture, process: Process, wanted: Wanted) -> bool:
+    if (process.pid, process.stat.start_time) in wanted.kin:
+        return True
     if process.seal is not None:
         if process.seal == wanted.mark.seal:
             return True

@@ -62,7 +62,11 @@ class ProcessWorld(DriverWorld):
         return AgentSpec(command=("hoody-no-such-program",), directory=str(self.folder))
 
     def helpers(self, incarnation: Incarnation) -> set[int]:
-        return session(incarnation.identity.pid) - {incarnation.identity.pid}
+        return self.helpers_of(incarnation.identity.pid)
+
+    def helpers_of(self, pid: int) -> set[int]:
+        """Return the others of the session that ``pid`` leads."""
+        return session(pid) - {pid}
 
     def alive(self, pid: int) -> bool:
         with suppress(psutil.NoSuchProcess):
