@@ -22,12 +22,12 @@ from tests.supervisor.contract import Ends, clear, launch, start
 
 @contextmanager
 def orphan(program: str, mark: Mark | None) -> Iterator[Identity]:
-    """Yield a process whose parent has died, as that of an earlier daemon."""
+    """Yield a process whose parent has died, as that of an earlier daemon; its first line tells that it is up."""
     parent = f"""
 import subprocess, sys
-child = subprocess.Popen({[sys.executable, "-S", "-c", program]!r}, start_new_session=True)
+child = subprocess.Popen({[sys.executable, "-S", "-c", program]!r}, start_new_session=True, stdout=subprocess.PIPE)
+child.stdout.readline()
 print(child.pid, flush=True)
-child.stdout = None
 import os; os._exit(0)
 """
     environment = {"PATH": os.defpath, **(mark.environment() if mark else {})}
@@ -46,13 +46,13 @@ import os; os._exit(0)
             os.kill(pid, signal.SIGKILL)
 
 
-SLEEPS = "import time; time.sleep(1000)"
+SLEEPS = "import time; print(flush=True); time.sleep(1000)"
+FORKS = "import os, time; os.fork() and print(flush=True); time.sleep(1000)"
 
 
 async def test_an_orphan_of_an_earlier_daemon_is_found_adopted_and_cleared(world: ProcessWorld) -> None:
-    program = "import os, time; os.fork(); time.sleep(1000)"
     ends = Ends()
-    with orphan(program, Mark("web", 7, world.driver.instance)) as identity:
+    with orphan(FORKS, Mark("web", 7, world.driver.instance)) as identity:
         await world.until(lambda: len(world.helpers_of(identity.pid)) == 1)
         strays = await world.driver.find_strays()
         assert [identity] == [stray.identity for stray in strays if stray.main]
@@ -112,8 +112,7 @@ async def test_a_child_that_died_between_two_owners_is_reported_exactly_to_the_s
 
 
 async def test_a_strange_process_is_cleared_by_its_session_while_it_lives(world: ProcessWorld) -> None:
-    program = "import os, time; os.fork(); time.sleep(1000)"
-    with orphan(program, None) as identity:
+    with orphan(FORKS, None) as identity:
         await world.until(lambda: len(world.helpers_of(identity.pid)) == 1)
         adopted = await world.driver.adopt(identity, launch(world.steady()), Ends())
         assert adopted is not None
