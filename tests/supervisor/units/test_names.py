@@ -40,6 +40,12 @@ def test_a_name_that_means_something_to_a_path_a_url_or_a_shell_is_refused_with_
         check_name(name)
 
 
+@pytest.mark.parametrize("name", ["daemon.log", "Daemon.LOG", "daemon.log.1", "daemon.stderr.log"])
+def test_a_name_under_which_the_daemon_keeps_its_own_log_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="keeps its own log"):
+        check_name(name)
+
+
 @given(st.text())
 def test_an_accepted_name_is_one_safe_path_segment(name: str) -> None:
     try:
