@@ -29,6 +29,7 @@ from supervisor.agents.threads import LastingThreads
 from supervisor.agents.window import LimitWindow
 from supervisor.descriptors import lift
 from supervisor.errors import DriverError, SignalFailed, SpawnFailed
+from supervisor.runtime import ServiceContext
 from supervisor.units.driver import ExitStatus, Identity, Launch, OnExit
 from supervisor.units.spec import AgentSpec
 
@@ -73,8 +74,8 @@ class ProcessDriver:
     """Starts, finds again and watches the processes of one daemon.
 
     ``instance`` names the daemon's home: processes started for one instance are never taken for those of another.
-    ``host`` is the standing of this process (``supervisor.agents.host``). :meth:`run` must be running for ends to be
-    reported; it is a service of the tree, and restarting it loses nothing.
+    ``host`` is the standing of this process (``supervisor.agents.host``). :meth:`run` (or :meth:`serve`, as a child of
+    the tree) must be running for ends to be reported; restarting it loses nothing.
     """
 
     def __init__(
@@ -106,6 +107,14 @@ class ProcessDriver:
             await nursery.start(self._exits.run)
             await nursery.start(self._orphans.run)
             task_status.started()
+
+    async def serve(self, context: ServiceContext) -> None:
+        """Do the same as one incarnation of a child of the tree, until it is asked to stop."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.run)
+            context.started()
+            await context.stopping.wait()
+            nursery.cancel_scope.cancel(reason="the process service is asked to stop")
 
     def close(self) -> None:
         """Give back what the driver holds beside its processes. No process is touched."""
