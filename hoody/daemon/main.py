@@ -10,7 +10,9 @@ import platform
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Final, NoReturn
 
 import trio
 
@@ -35,6 +37,9 @@ from supervisor.runtime import Cancelled, Crashed, ExitReason, System, run
 from supervisor.units.services import Departure
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+EXIT_STUCK: Final = 70
+"""The exit code of a daemon that had to leave a part of itself behind that could not be ended."""
 
 _log = logging.getLogger("hoody.daemon")
 
@@ -104,10 +109,24 @@ class Daemon:
         with trio.open_signal_receiver(*_SIGNALS) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(obey_signals, signals, parts.control, log.reopen)
-                nursery.start_soon(stop_when_asked, system, parts.control, parts.home, parts.units.roster.views)
+                nursery.start_soon(
+                    partial(
+                        stop_when_asked,
+                        system,
+                        parts.control,
+                        parts.home,
+                        views=parts.units.roster.views,
+                        give_up=partial(self._give_up, log),
+                    )
+                )
                 reason = await run(tree, system=system)
                 nursery.cancel_scope.cancel(reason="the tree has ended")
         return reason
+
+    def _give_up(self, log: DaemonLog) -> NoReturn:
+        """End the process now. The lock goes with it, and what it says about itself is no obstacle to the next one."""
+        log.close()
+        os._exit(EXIT_STUCK)
 
     def _is_up(self, parts: Parts) -> None:
         _log.info("the daemon is up at %s", parts.listening.url)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NoReturn
 
 import trio
 
@@ -20,7 +19,6 @@ MARGIN: Final = 30.0
 """Seconds that a stop may take beyond the longest stop timeout of a unit: clearing, logs, the store."""
 LAST_CALL: Final = 15.0
 """Seconds from the hurry at the end of that time to leaving whatever is stuck behind."""
-EXIT_STUCK: Final = 70
 TELL_EVERY: Final = 0.5
 _ENDING: Final = frozenset({ChildState.STOPPING, ChildState.STUCK})
 
@@ -41,12 +39,17 @@ async def obey_signals(signals: AsyncIterator[int], control: Control, reopen: Ca
 
 
 async def stop_when_asked(
-    system: System, control: Control, home: Home, views: Callable[[], Iterable[UnitView]]
+    system: System,
+    control: Control,
+    home: Home,
+    *,
+    views: Callable[[], Iterable[UnitView]],
+    give_up: Callable[[], NoReturn],
 ) -> None:
     """Wait until the end is asked for, then see it through.
 
-    Past its time the stop is hurried, and past that the process ends without what is stuck: units left running by that
-    are found again by the next daemon.
+    Past its time the stop is hurried, and past that ``give_up`` ends the process without what is stuck: a thread or a
+    task that hangs would keep it for ever. Units that are left running by that are found again by the next daemon.
     """
     await control.stopping.wait()
 
@@ -66,9 +69,7 @@ async def stop_when_asked(
         hurry()
         await trio.sleep(LAST_CALL)
         _log.critical("these cannot be ended and are left behind: %s", ", ".join(unfinished(system.tree())))
-        # The one thread or task that hangs would keep the process for ever otherwise.
-        logging.shutdown()
-        os._exit(EXIT_STUCK)
+        give_up()
 
 
 def longest_stop(views: Iterable[UnitView]) -> float:

@@ -9,6 +9,8 @@ from typing import Final
 
 LONGEST_NAME: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DAEMONS_OWN: Final = ("daemon.log", "daemon.stderr.log")
+"""Files of the daemon in the folder that holds a folder for each unit; what follows them is the number of a backup."""
 _RULE: Final = (
     f"a name is 1 to {LONGEST_NAME} ASCII letters, digits, '.', '_' and '-', and starts with a letter or digit"
 )
@@ -26,6 +28,8 @@ def check_name(name: object) -> str:
         raise ValueError(f"{name[:20]!r}... has {len(name)} characters: {_RULE}")
     if not _NAME.fullmatch(name) or name.endswith("."):
         raise ValueError(f"{name!r} is not a valid name: {_RULE}, and does not end with '.'")
+    if name.casefold().startswith(_DAEMONS_OWN):
+        raise ValueError(f"{name!r} is the name of a file in which the daemon keeps its own log")
     return name
 
 

@@ -15,7 +15,7 @@ from api.listening import listen
 from hoody.daemon.config import DaemonConfig
 from hoody.daemon.control import Control
 from hoody.daemon.runtime_file import read_daemon_file
-from hoody.daemon.stopping import longest_stop, unfinished
+from hoody.daemon.stopping import unfinished
 from hoody.daemon.token import TokenKeeper
 from hoody.daemon.tree import Parts, make_parts, make_tree, utc_now
 from hoody.home import find_home, prepare_home
@@ -26,7 +26,7 @@ from supervisor.units.messages import CreateUnit, StopUnit
 from supervisor.units.quantities import Duration
 from supervisor.units.services import Departure
 from supervisor.units.spec import AgentDefinition, AgentSpec
-from supervisor.units.status import Kind, State, UnitStatus, UnitView
+from supervisor.units.status import State
 
 SPEC = AgentSpec(command=("sleep", "600"), start_seconds=Duration(0.0), stop_timeout=Duration(5.0))
 
@@ -193,25 +193,6 @@ async def test_a_part_that_crashes_again_and_again_ends_the_tree_and_leaves_the_
 
     async with running(tmp_path) as tree:
         assert await tree.pid_of("web") == pid
-
-
-def view(name: str, seconds: float) -> UnitView:
-    spec = AgentSpec(command="x", stop_timeout=Duration(seconds))
-    return UnitView(
-        kind=Kind.AGENT,
-        name=name,
-        workspace=None,
-        labels={},
-        revision=1,
-        created_at=utc_now(),
-        spec=spec,
-        status=UnitStatus(),
-    )
-
-
-def test_the_longest_stop_timeout_bounds_the_end() -> None:
-    assert longest_stop([]) == 0.0
-    assert longest_stop([view("a", 3), view("b", 90), view("c", 10)]) == 90.0
 
 
 async def test_what_has_not_been_asked_to_end_is_not_waited_for(tmp_path: Path) -> None:
