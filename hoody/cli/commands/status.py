@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from hoody.version import __version__
 
 if TYPE_CHECKING:
     from hoody.client.call import Call
-    from hoody.home import Home
 
 
 @command(
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 def status(output: str) -> None:
     """Show whether the daemon runs, its address, its health, and where its files are. Exit 4 if it does not run."""
     from hoody.client import Client, calls
-    from hoody.home import find_home
     from supervisor.errors import HoodyError
 
     wanted: list[Call[Any]] = [calls.status(), calls.health()]
@@ -40,7 +39,7 @@ def status(output: str) -> None:
         raise said
     if isinstance(health, HoodyError):
         raise health
-    document = {**said, "health": health, "files": files(find_home())}
+    document = {**said, "health": health, "files": files(said["folders"])}
     if output == "json":
         print_json(document)
     else:
@@ -62,8 +61,11 @@ def _sentences(document: dict[str, Any]) -> str:
     return "\n".join(f"{key:<15}{value if key == 'health' else clean_cell(value)}" for key, value in lines.items())
 
 
-def files(home: Home) -> dict[str, str]:
-    """Return where the files of this home are that people ask for."""
+def files(folders: Mapping[str, str]) -> dict[str, str]:
+    """Return where the files of that daemon are that people ask for."""
+    from hoody.home import Home
+
+    home = Home(config=folders["config"], state=folders["state"], runtime=folders["runtime"])
     return {
         "configuration": home.config_file,
         "state": home.state,

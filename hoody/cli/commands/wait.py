@@ -16,7 +16,10 @@ from supervisor.errors import HoodyError, TimedOut
 
 if TYPE_CHECKING:
     from hoody.client import Client
+    from hoody.client.types import Unit
 
+_FEW = 8
+"""Up to here the units are asked for one by one, and not with the whole list."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 """Seconds between two looks: short for what is nearly there, long for what takes its time."""
 
@@ -54,20 +57,13 @@ def wait(names: tuple[str, ...], goal: Goal, timeout: float | None, quiet: bool)
 
 
 def _wait_for_all(client: Client, names: list[str], goal: Goal, timeout: float | None) -> dict[str, Verdict]:
-    from hoody.client.calls import UnitCalls
-
-    calls = UnitCalls("agents")
     deadline = None if timeout is None else time.monotonic() + timeout
     first: dict[str, int] = {}
     ended: dict[str, Verdict] = {}
     pause = _FIRST_PAUSE
     while True:
         missing = [name for name in names if name not in ended]
-        looks = [calls.get(name) for name in missing]
-        seen = client.send_all(looks)
-        for name, unit in zip(missing, seen, strict=True):
-            if isinstance(unit, HoodyError):
-                raise unit
+        for name, unit in _look(client, missing).items():
             end = verdict(goal, unit, first.setdefault(name, unit["status"]["incarnation"]))
             if end is not None:
                 ended[name] = end
@@ -79,3 +75,19 @@ def _wait_for_all(client: Client, names: list[str], goal: Goal, timeout: float |
             raise TimedOut(f"after {timeout:g} s these are not {goal}: {', '.join(missing)}")
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _look(client: Client, names: list[str]) -> dict[str, Unit]:
+    """Return the units of these names: one by one if they are few, out of the whole list if they are many."""
+    from hoody.client.calls import UnitCalls
+
+    known = {unit["name"]: unit for unit in client.agents.list()} if len(names) > _FEW else {}
+    calls = UnitCalls("agents")
+    unknown = [name for name in names if name not in known]
+    looks = [calls.get(name) for name in unknown]
+    found = client.send_all(looks)
+    for name, unit in zip(unknown, found, strict=True):
+        if isinstance(unit, HoodyError):
+            raise unit
+        known[name] = unit
+    return {name: known[name] for name in names}
