@@ -90,10 +90,8 @@ class Answer:
     async def begin(self, request: h11.Request, body: Body) -> None:
         """Send the request and read the head of the answer."""
         await self._emit(request)
-        if isinstance(body, bytes):
-            await self._emit(h11.Data(data=body))
-        else:
-            async for piece in body:
+        async with aclosing(_pieces(body)) as pieces:
+            async for piece in pieces:
                 await self._emit(h11.Data(data=piece))
         await self._emit(h11.EndOfMessage())
         event = await self._next()
@@ -180,6 +178,18 @@ def _request(address: EngineAddress, method: str, target: str, headers: Mapping[
     length = {"Content-Length": str(len(body))} if isinstance(body, bytes) else {"Transfer-Encoding": "chunked"}
     fields = {"Host": host, "User-Agent": _AGENT, **length, **headers}
     return h11.Request(method=method, target=target, headers=list(fields.items()))
+
+
+async def _pieces(body: Body) -> AsyncGenerator[bytes, None]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    try:
+        async for piece in body:
+            yield piece
+    finally:
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
 
 
 def _message(body: bytes) -> str:

@@ -10,9 +10,11 @@ import pytest
 import trio
 
 from supervisor.containers import labels
+from supervisor.containers.images import pulling
 from supervisor.containers.spec import ContainerSpec, PullPolicy
 from supervisor.errors import SpawnFailed
 from tests.engine import IMAGE
+from tests.supervisor.containers.registry import registry
 from tests.supervisor.containers.world import Daemon, Ends, fresh_folder, launch, shell, spec
 
 
@@ -219,3 +221,31 @@ async def test_a_signal_to_a_container_that_is_already_gone_is_no_error(daemon: 
     await ends.count(1)
 
     assert await run.clear(deadline=trio.current_time() + 5) == ()
+
+
+async def test_a_missing_image_is_fetched_from_its_registry_with_progress(daemon: Daemon) -> None:
+    with registry() as place:
+        image = f"{place}/small:1"
+        async with pulling(daemon.driver.engine, image) as progress:
+            steps = [step async for step in progress]
+        await daemon.driver.engine.call(lambda client: client.remove_image(image))
+        ends = Ends()
+
+        await daemon.driver.spawn(
+            launch(ContainerSpec(image=image, network="none", pull_policy=PullPolicy.MISSING)), ends
+        )
+
+        assert (await ends.count(1))[0].code == 21
+        assert steps[-1].status.startswith("Status: Downloaded newer image")
+        assert steps[-1].current == steps[-1].total > 0
+        error = await refused(daemon, spec("true", image=f"{place}/small:9", pull_policy=PullPolicy.MISSING))
+        assert "manifest" in str(error)
+
+
+async def test_a_pull_that_nobody_waits_for_any_more_is_given_up(daemon: Daemon) -> None:
+    with registry() as place, trio.move_on_after(0.02):
+        async with pulling(daemon.driver.engine, f"{place}/small:1") as progress:
+            async for _step in progress:
+                await trio.sleep(60)
+
+    assert await daemon.driver.engine.call(lambda client: client.list()) == ()
