@@ -55,6 +55,20 @@ def unit_answer(view: UnitView, *, reveal: Sequence[str] = ()) -> Answer:
     return Answer(body=json_text(definition_document(view, reveal=reveal)) + b"\n", headers={"etag": etag(view)})
 
 
+class LatestText:
+    """The JSON text of a value that is asked for much more often than it changes."""
+
+    def __init__(self) -> None:
+        self._value: object = None
+        self._text = b""
+
+    def of(self, value: object) -> bytes:
+        """Return the text of ``value``; it is made again only where it differs from the one before."""
+        if not self._text or value != self._value:
+            self._value, self._text = value, json_text(unstructure(value)) + b"\n"
+        return self._text
+
+
 class UnitTexts:
     """The JSON text of every unit, made once per view: a view is replaced whole, so the same object is the same text.
 

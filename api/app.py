@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from quart import Response, request
+from quart import Quart, Response, request
+from quart.sessions import NullSession, SessionInterface, SessionMixin
+from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
@@ -26,9 +28,23 @@ BODY_TIMEOUT: Final = 15
 """Seconds that a body may take to arrive."""
 
 
+class _NoSessions(SessionInterface):
+    """There are no cookies: a browser would send them to every port of this machine."""
+
+    async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> SessionMixin:  # noqa: ARG002
+        return _NO_SESSION
+
+    async def save_session(self, app: Quart, session: SessionMixin, response: object) -> None:
+        """Keep nothing."""
+
+
+_NO_SESSION: Final = NullSession()
+
+
 def make_app(endpoints: Iterable[Endpoint], services: Services) -> QuartTrio:
     """Build the Quart application for the endpoints."""
     app = QuartTrio("hoody", static_folder=None)
+    app.session_interface = _NoSessions()  # type: ignore[assignment]
     app.config.update(MAX_CONTENT_LENGTH=MOST_BODY, BODY_TIMEOUT=BODY_TIMEOUT)
     # An address is written in one way only: no redirects to another spelling.
     app.url_map.merge_slashes = False
@@ -45,23 +61,21 @@ def make_app(endpoints: Iterable[Endpoint], services: Services) -> QuartTrio:
 
 
 async def _serve(endpoint: Endpoint, services: Services, **path: str) -> Response:
-    call, digest = await _read(endpoint, services, path)
-    if endpoint.effect is Effect.READ:
-        return _response(await endpoint.handler(call))
-    job = cast("Callable[[], Awaitable[Answer]]", partial(endpoint.handler, call))
-    accepted = request.scope[ACCEPTED].set  # type: ignore[typeddict-item]
-    key = read_idempotency_key(_header("Idempotency-Key"))
-    if key is None:
-        return _response(await services.work.carry_out(job, accepted=accepted))
-    if not endpoint.keyed:
-        raise MalformedRequest("this request does not take an Idempotency-Key")
-    return _response(await services.work.carry_out_once(key, digest, job, accepted=accepted))
-
-
-async def _read(endpoint: Endpoint, services: Services, path: dict[str, str]) -> tuple[Call[Any], bytes]:
-    """Read and check everything that the request carries, before anything is done; and digest it."""
     query: object = read_query(endpoint.query, request.query_string)
-    revision = read_revision(_header("If-Match"))
+    if endpoint.effect is Effect.READ:
+        # The body of a read means nothing and is left alone, as are the headers that only concern changes.
+        call = Call(services=services, query=query, path=path, headers=cast("Mapping[str, str]", request.headers))
+        return _response(await endpoint.handler(call))
+    return _response(await _change(endpoint, services, path, query))
+
+
+async def _change(endpoint: Endpoint, services: Services, path: dict[str, str], query: object) -> Answer:
+    """Read and check everything that the request carries, and only then have it done."""
+    headers = cast("Mapping[str, str]", request.headers)
+    key = read_idempotency_key(headers.get("Idempotency-Key"))
+    revision = read_revision(headers.get("If-Match"))
+    if key is not None and not endpoint.keyed:
+        raise MalformedRequest("this request does not take an Idempotency-Key")
     if revision is not None and not endpoint.conditional:
         raise MalformedRequest("this request does not take If-Match")
     text = cast("bytes", await request.get_data(cache=False))
@@ -70,28 +84,24 @@ async def _read(endpoint: Endpoint, services: Services, path: dict[str, str]) ->
         check_media_type((request.content_type or "").encode(), patch=endpoint.merge_patch)
         document = parse_json(text)
     call = Call(
-        services=services,
-        query=query,
-        path=path,
-        document=document,
-        accept=_header("Accept") or "",
-        expected_revision=revision,
+        services=services, query=query, path=path, headers=headers, document=document, expected_revision=revision
     )
+    job = cast("Callable[[], Awaitable[Answer]]", partial(endpoint.handler, call))
+    accepted = request.scope[ACCEPTED].set  # type: ignore[typeddict-item]
+    if key is None:
+        return await services.work.carry_out(job, accepted=accepted)
     asked = f"{request.method} {request.path}?".encode() + request.query_string + b"\n" + text
-    return call, hashlib.sha256(asked).digest()
-
-
-def _header(name: str) -> str | None:
-    return request.headers.get(name)
+    digest = hashlib.sha256(asked).digest()
+    return await services.work.carry_out_once(key, digest, job, accepted=accepted)
 
 
 def _response(answer: Answer) -> Response:
     body = answer.body if answer.parts is None else answer.parts
     response = TrioResponse(body, status=answer.status, content_type=answer.media_type)
-    if answer.parts is not None:
-        # Quart would cut a long answer off after a minute without a word.
-        response.timeout = None
-    response.headers.update(answer.headers)
+    # Quart would cut a long answer off after a minute without a word; clients that do not read are dropped at the end.
+    response.timeout = None
+    if answer.headers:
+        response.headers.update(answer.headers)
     return response
 
 

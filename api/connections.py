@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 from hypercorn.config import Config
+from hypercorn.events import Closed, Event
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
@@ -33,6 +34,13 @@ CLEAN_UP: Final = 0.2
 
 class Connection(TCPServer):
     """One client."""
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send; where the reading side is closing the connection at this moment, there is nobody to send to."""
+        try:
+            await super().protocol_send(event)
+        except trio.BusyResourceError:
+            await self.protocol.handle(Closed())
 
     def drop(self) -> None:
         """Shut the socket down, so that whatever waits for the client ends."""

@@ -60,7 +60,7 @@ class Call(Generic[Q]):
     path: Mapping[str, str] = field(factory=dict)
     document: object = None
     """The JSON of the body; None where there was none."""
-    accept: str = ""
+    headers: Mapping[str, str] = field(factory=dict)
     expected_revision: int | None = None
     """From ``If-Match``."""
 

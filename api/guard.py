@@ -7,7 +7,7 @@ because hypercorn speaks HTTP/1.1, cleartext HTTP/2 and WebSocket on the one por
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
 from api.problems import explain, render
@@ -20,16 +20,18 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+
 REQUEST_ID: Final = "hoody.request_id"
 
-HEADERS: Final[Mapping[bytes, bytes]] = {
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    b"cross-origin-opener-policy": b"same-origin",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-}
+HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
 """On every answer. There is no CORS header among them, and none is ever sent."""
 
 
@@ -63,26 +65,18 @@ class Guard:
 
 
 class _Stamped:
-    """Sends, with our headers on every response."""
+    """Sends, with our headers on every response. Nobody behind the guard sets any of them."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._own = [*HEADERS.items(), (b"x-request-id", request_id.encode())]
+        self._request_id = request_id.encode()
         self.started = False
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+        if message["type"] in _STARTS:
             self.started = True
-            message["headers"] = _with(message.get("headers", ()), self._own)
-        elif message["type"] == "websocket.accept":
-            self.started = True
+            message["headers"] = [*message.get("headers", ()), *HEADERS, (b"x-request-id", self._request_id)]
         await self._send(message)
-
-
-def _with(headers: Iterable[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    given = list(headers)
-    names = {name.lower() for name, _ in given}
-    return given + [(name, value) for name, value in own if name not in names]
 
 
 async def _refuse(scope: Scope, send: Send, error: HoodyError, request_id: str) -> None:

@@ -14,20 +14,23 @@ from supervisor.errors import InvalidInput, MalformedRequest, Problem
 
 Q = TypeVar("Q")
 
+_DEFAULTS: Final[dict[type, Any]] = {}
 _FLAGS: Final = {"true": True, "": True, "false": False}
 _REVISION: Final = re.compile(r'"(\d{1,18})"')
 
 
 def read_query(cls: type[Q], query: bytes) -> Q:
     """Read a query string as a ``cls``, whose fields are the parameters. Raises ``MalformedRequest``."""
+    if not query:
+        # Frozen, so one object serves every request without parameters.
+        known: Q | None = _DEFAULTS.get(cls)
+        return known if known is not None else _DEFAULTS.setdefault(cls, cls())
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError:
         raise MalformedRequest("the query is not valid UTF-8") from None
     except ValueError:
         raise MalformedRequest("the query has more than 100 parameters") from None
-    if not pairs:
-        return cls()
     types = {field.name: field.type for field in attrs.fields(attrs.resolve_types(cls))}  # type: ignore[type-var, arg-type]
     try:
         return structure(cls, _document(pairs, types), what="the query")

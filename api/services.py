@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
-from api.answers import UnitTexts
+from api.answers import LatestText, UnitTexts
 from api.work import Work
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
@@ -32,6 +32,7 @@ class Services:
     work: Work
     url: str
     texts: UnitTexts = field(factory=UnitTexts)
+    health_text: LatestText = field(factory=LatestText)
 
     async def ask(self, actor: str, make: Callable[[Reply[R]], Any], *, timeout: float = PATIENCE) -> R:
         """Send one message to the actor of that name and wait for its reply. Raises ``HoodyError``.

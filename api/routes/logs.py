@@ -89,7 +89,7 @@ async def read_logs(call: Call[LogQuery]) -> Answer:
     name, query = unit_name(call), call.query
     selection = query.selection(name)
     _known: UnitView = await call.services.ask(DIRECTORY, lambda reply: GetUnit(name=name, reply_to=reply))
-    as_json = "application/json" in call.accept
+    as_json = "application/json" in call.headers.get("Accept", "")
     if query.wait and not as_json:
         raise MalformedRequest("only JSON can be waited for", hint="send Accept: application/json")
     stream = call.services.logs.open(selection, follow=query.wait)

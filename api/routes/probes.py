@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from api.answers import TEXT_TYPE, Answer, json_answer
+from api.answers import TEXT_TYPE, Answer
 from api.endpoints import API, Call, Endpoints, NoQuery
 from api.routes.naming import DIRECTORY
 from api.services import Services
@@ -47,7 +47,7 @@ async def readyz(call: Call[ReadyQuery]) -> Answer:
 @routes.add("GET", f"{API}/health", answer=HealthReport)
 async def show_health(call: Call[NoQuery]) -> Answer:
     """Sum up the health of the agents, of the parts of the daemon and of its store."""
-    return json_answer(await _report(call.services))
+    return Answer(body=call.services.health_text.of(await _report(call.services)))
 
 
 async def _checks(services: Services) -> dict[str, bool]:
