@@ -24,7 +24,7 @@ from api.services import Services
 from supervisor.convert import parse_json
 from supervisor.errors import MalformedRequest
 
-BODY_TIMEOUT: Final = 15
+BODY_TIMEOUT: Final = 15.0
 """Seconds that a body may take to arrive."""
 
 
@@ -41,11 +41,11 @@ class _NoSessions(SessionInterface):
 _NO_SESSION: Final = NullSession()
 
 
-def make_app(endpoints: Iterable[Endpoint], services: Services) -> QuartTrio:
+def make_app(endpoints: Iterable[Endpoint], services: Services, *, body_timeout: float = BODY_TIMEOUT) -> QuartTrio:
     """Build the Quart application for the endpoints."""
     app = QuartTrio("hoody", static_folder=None)
     app.session_interface = _NoSessions()  # type: ignore[assignment]
-    app.config.update(MAX_CONTENT_LENGTH=MOST_BODY, BODY_TIMEOUT=BODY_TIMEOUT)
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BODY, BODY_TIMEOUT=body_timeout)
     # An address is written in one way only: no redirects to another spelling.
     app.url_map.merge_slashes = False
     app.register_error_handler(Exception, _tell)

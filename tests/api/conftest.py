@@ -19,7 +19,7 @@ from api.listening import listen
 from api.server import HttpService
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
-from supervisor.runtime import ChildSpec, Shutdown, Strategy, System, run, supervisor
+from supervisor.runtime import ChildSpec, ServiceContext, Shutdown, Strategy, System, run, supervisor
 from supervisor.store.health import StoreReport
 from supervisor.units.directory import unit_children
 from supervisor.units.services import UnitServices
@@ -52,9 +52,29 @@ class Control:
 
 
 @define
+class Crashable:
+    """A service that crashes when it is told to."""
+
+    service: HttpService
+    crash: trio.Event = field(factory=trio.Event)
+
+    async def __call__(self, context: ServiceContext) -> None:
+        self.crash = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._crash, self.crash)
+            await self.service(context)
+            nursery.cancel_scope.cancel()
+
+    async def _crash(self, told: trio.Event) -> None:
+        await told.wait()
+        raise RuntimeError("the test crashes the service")
+
+
+@define
 class Daemon:
     """What a test holds of it."""
 
+    http: Crashable
     system: System
     control: Control
     client: Client
@@ -95,7 +115,7 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     store = StoreReport()
     health = HealthWatch(store)
     system.telemetry.attach(health)
-    service = HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, grace=grace)
+    http = Crashable(HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, grace=grace))
     ended = trio.Event()
 
     async def live(root: ChildSpec, task_status: trio.TaskStatus[Any]) -> None:
@@ -116,11 +136,11 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
                 memory_store(Shelf()),
                 ChildSpec("logs", logs.serve, shutdown=Shutdown.within(2)),
                 *units,
-                ChildSpec("http", service, shutdown=Shutdown.within(grace + 1.5)),
+                ChildSpec("http", http, shutdown=Shutdown.within(grace + 1.5)),
             ],
         )
         await nursery.start(live, root)
-        yield Daemon(system, control, Client(listening.port), listening.port, ended, logs, driver, store)
+        yield Daemon(http, system, control, Client(listening.port), listening.port, ended, logs, driver, store)
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from tests.api.conftest import Daemon, Start
@@ -54,3 +55,37 @@ async def test_a_client_that_stops_reading_delays_the_stop_by_the_grace_and_no_m
             await trio.sleep(0.3)
 
             assert await daemon.stop() < 1.5
+
+
+async def test_a_stopped_daemon_refuses_connections_instead_of_leaving_them_hanging(start: Start) -> None:
+    async with start() as daemon:
+        await daemon.stop()
+
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await daemon.client.connect()
+
+
+async def test_a_service_that_crashed_comes_back_on_its_port_with_the_clients_that_waited(start: Start) -> None:
+    async with start() as daemon:
+        (node,) = [child for child in daemon.system.tree().children if child.id == "http"]
+        daemon.http.crash.set()
+        got = await daemon.client.get("/livez")
+        (after,) = [child for child in daemon.system.tree().children if child.id == "http"]
+
+    assert got.status == 200
+    assert after.incarnation == node.incarnation + 1
+
+
+async def test_a_service_that_is_cancelled_drops_a_client_that_stopped_reading(start: Start) -> None:
+    async with start(grace=30) as daemon:
+        await daemon.client.post("/api/v1/agents", json={"name": "big", "command": ["sleep", "x" * 900_000]})
+        async with await daemon.client.connect() as connection:
+            for _ in range(8):
+                await connection.send("GET", "/api/v1/agents/big")
+                connection.protocol = type(connection.protocol)(connection.protocol.our_role)
+            await trio.sleep(0.2)
+            began = trio.current_time()
+            daemon.http.crash.set()
+            await daemon.client.get("/livez")
+
+            assert trio.current_time() - began < 2
