@@ -17,11 +17,12 @@ from supervisor.convert import structure
 from supervisor.errors import InvalidInput, NotAllowed, Problem, StorageError
 from supervisor.logs import StoreSettings
 from supervisor.units.names import nearest
-from supervisor.units.quantities import Size
+from supervisor.units.quantities import Size, format_size
 from supervisor.units.services import STARTS_AT_ONCE
 
 TABLES: Final = ("daemon", "agents", "containers", "workspaces", "workflows", "programs")
 """The tables that ``hoody.toml`` may have. All but the first are for ``hoody apply``."""
+SMALLEST_QUOTA: Final = 1024**2
 LARGEST_FILE: Final = 4 * 1024 * 1024
 
 
@@ -39,6 +40,11 @@ class LogLevel(StrEnum):
         return logging.getLevelNamesMapping()[self.name]
 
 
+def _some_room(_instance: object, _attribute: object, value: int) -> None:
+    if 0 < value < SMALLEST_QUOTA:
+        raise ValueError(f"must be 0 for no limit, or at least {format_size(SMALLEST_QUOTA)}")
+
+
 @frozen(kw_only=True)
 class DaemonConfig:
     """The keys of ``[daemon]``, all of which may be left out."""
@@ -47,10 +53,15 @@ class DaemonConfig:
     """Where the API listens, on loopback only; 0 lets the kernel choose."""
     log_level: LogLevel = LogLevel.INFO
     """How much ``logs/daemon.log`` tells."""
-    log_quota: Size | None = StoreSettings().quota
-    """The most that the output of all units may take on disk; the oldest backups go first."""
+    log_quota: Size = field(default=Size(2 * 1024**3), validator=_some_room)
+    """The most that the output of all units may take on disk, 0 for no limit; the oldest backups go first."""
     starts_at_once: int = field(default=STARTS_AT_ONCE, validator=[ge(1), le(1000)])
     """How many units are being started at the same time."""
+
+    @property
+    def log_settings(self) -> StoreSettings:
+        """The same for the log store."""
+        return StoreSettings(quota=self.log_quota or None)
 
 
 def load_config(path: Path) -> DaemonConfig:

@@ -36,7 +36,7 @@ from hoody.home import Home
 from supervisor.agents.host import Host
 from supervisor.agents.process import ProcessDriver
 from supervisor.health import HealthWatch
-from supervisor.logs import LogReader, LogStore, StoreSettings
+from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import (
     ChildSpec,
     RestartPolicy,
@@ -86,7 +86,7 @@ class Parts:
 
 def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, listening: Listening) -> Parts:
     """Make the parts of the daemon of ``home``. Nothing is started yet."""
-    logs = LogStore(Path(home.logs), Path(home.fifos), StoreSettings(quota=config.log_quota))
+    logs = LogStore(Path(home.logs), Path(home.fifos), config.log_settings)
     driver = ProcessDriver(instance=control.instance, output=logs, host=host)
     units = UnitServices(
         driver=driver, departure=control.departure, starts=trio.CapacityLimiter(config.starts_at_once), wall=utc_now

@@ -31,6 +31,15 @@ def test_every_key_is_read(path: Path) -> None:
     )
 
 
+def test_a_quota_of_nothing_is_no_limit_and_one_too_small_to_work_with_is_refused(path: Path) -> None:
+    path.write_text("[daemon]\nlog_quota = 0\n")
+    assert load_config(path).log_settings.quota is None
+
+    path.write_text("[daemon]\nlog_quota = 1000\n")
+    with pytest.raises(InvalidInput, match=r"daemon\.log_quota: must be 0 for no limit, or at least 1MiB"):
+        load_config(path)
+
+
 def test_tables_for_others_are_left_to_them(path: Path) -> None:
     path.write_text('[agents.web]\nanything = "goes"\n[daemon]\nport = 1\n')
 
