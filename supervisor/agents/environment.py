@@ -67,13 +67,14 @@ def build_environment(spec: AgentSpec, mark: Mark, inherited: Mapping[str, str],
     environment = {**inherited, "PWD": directory}
     for name in spec.environment_files:
         path = Path(directory, Path(name).expanduser())
-        _add_file(environment, path)
+        add_environment_file(environment, path)
     environment.update(spec.environment)
     environment.update(mark.environment())
     return environment
 
 
-def _add_file(environment: dict[str, str], path: Path) -> None:
+def add_environment_file(environment: dict[str, str], path: Path) -> None:
+    """Add the ``KEY=value`` lines of a file. Blocks. Raises ``SpawnFailed`` in words."""
     for binding in parse_stream(io.StringIO(_read(path))):
         if binding.error:
             raise SpawnFailed(

@@ -249,3 +249,15 @@ async def test_a_pull_that_nobody_waits_for_any_more_is_given_up(daemon: Daemon)
                 await trio.sleep(60)
 
     assert await daemon.driver.engine.call(lambda client: client.list()) == ()
+
+
+async def test_environment_files_are_read_at_each_start_and_a_missing_one_is_told(daemon: Daemon, folder: Path) -> None:
+    of = shell('test "$A" = file && test "$B" = mine && exit 6', environment={"B": "mine"}, environment_files=(".env",))
+    error = await refused(daemon, of)
+    assert "does not exist" in str(error)
+    (folder / ".env").write_text("A=file\nB=theirs\n")
+    ends = Ends()
+
+    await daemon.driver.spawn(launch(of), ends)
+
+    assert (await ends.count(1))[0].code == 6

@@ -13,12 +13,10 @@ import trio
 from attrs import define, field
 
 from supervisor.containers.addresses import EngineAddress
-from supervisor.containers.bookmarks import STREAMS, Bookmarks
+from supervisor.containers.bookmarks import STREAMS
 from supervisor.containers.driver import ContainerDriver
-from supervisor.containers.engine import Engine
 from supervisor.containers.frames import Stream
-from supervisor.containers.live import Table
-from supervisor.containers.output import Readers
+from supervisor.containers.host import make_host
 from supervisor.containers.spec import ContainerSpec, PullPolicy
 from supervisor.containers.watch import Watch
 from supervisor.logs import Position
@@ -83,17 +81,15 @@ class Daemon:
     files: Files = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        engine = Engine(lambda: EngineAddress(url=self.real.address, source="the test"))
-        table = Table(engine)
         self.files = Files(self.folder)
-        self.watch = Watch(engine, table)
-        self.driver = ContainerDriver(
-            engine=engine,
-            table=table,
-            readers=Readers(engine, self.files, Bookmarks(self.folder / "bookmarks")),
+        host = make_host(
             instance=self.instance,
-            environment=lambda spec: spec.environment,
+            keeper=self.files,
+            bookmarks=self.folder / "bookmarks",
+            home=self.folder,
+            find=lambda: EngineAddress(url=self.real.address, source="the test"),
         )
+        self.driver, self.watch = host.driver, host.watch
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Daemon]:
