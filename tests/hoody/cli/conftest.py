@@ -10,10 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hoody import Client
+from hoody.client.discover import HomeFinder
+from hoody.home import find_home
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -57,6 +62,17 @@ class Shell:
         if expect is not None:
             assert result.returncode == expect, f"hoody {' '.join(words)}:\n{result.stdout}\n{result.stderr}"
         return result
+
+    @property
+    def client(self) -> Client:
+        """The client of this home: for what a test needs and is not about, without a process for each step."""
+        return Client(finder=HomeFinder(find_home(self.environment)))
+
+    def forget(self, *names: str) -> None:
+        """Remove what is left of these agents, or of those that begin like that (``web*``)."""
+        for unit in self.client.agents.list():
+            if any(fnmatchcase(unit["name"], name) for name in names):
+                self.client.agents.delete(unit["name"], force=True)
 
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json").stdout)

@@ -26,8 +26,10 @@ def eventually(look: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def sleeper(hoody: Any, name: str, *flags: str, command: tuple[str, ...] = ("sleep", "1000")) -> None:
-    hoody("run", "--name", name, "--start-seconds", "50ms", *flags, "--", *command)
+def sleeper(hoody: Any, name: str, command: tuple[str, ...] = ("sleep", "1000")) -> None:
+    """Have an agent run, without going through the command line."""
+    hoody.client.agents.create(name, command, start=False, start_seconds="50ms")
+    hoody.client.agents.start(name, wait=True)
 
 
 def test_status_tells_where_the_daemon_is_and_how_it_is(hoody: Any) -> None:
@@ -48,7 +50,8 @@ def test_a_second_up_finds_the_first(hoody: Any) -> None:
 
 
 def test_what_is_run_is_listed_shown_and_removed(hoody: Any) -> None:
-    sleeper(hoody, "first", "--label", "a=b", "--env", "SECRET=hunter2")
+    flags = ["--label", "a=b", "--env", "SECRET=hunter2", "--start-seconds", "50ms"]
+    hoody("run", "--name", "first", *flags, "--", "sleep", "1000")
     unit = hoody.json("inspect", "first")
     row = next(line for line in hoody("ps").stdout.splitlines() if line.startswith("first "))
 
@@ -74,7 +77,7 @@ def test_an_agent_runs_where_and_with_what_the_user_says(hoody: Any) -> None:
     hoody("run", "--name", "where", *flags, "--", script, TAKEN="here")
 
     assert eventually(lambda: hoody("logs", "where").stdout, "a line") == f"{hoody.home} yes a=b here\n"
-    hoody("rm", "where", "--force", "-y")
+    hoody.forget("where")
 
 
 def test_a_name_is_made_where_none_is_given(hoody: Any) -> None:
@@ -99,35 +102,33 @@ def test_several_names_and_globs_are_acted_on_together(hoody: Any) -> None:
     nothing = hoody("stop", "many-2", "nothing*", expect=3)
     assert "no agent matches 'nothing*'" in nothing.stderr
     assert hoody.json("inspect", "many-2")["status"]["state"] == "RUNNING"
-    hoody("rm", "many-*", "lone", "--force")
+    hoody.forget("many-*", "lone")
 
 
 def test_many_stop_at_the_same_time(hoody: Any) -> None:
     for number in range(6):
-        hoody(
-            "run", "--name", f"slow-{number}", "--stop-timeout", "1s", "--start-seconds", "0", "--shell", "--", STUBBORN
-        )
+        hoody.client.agents.create(f"slow-{number}", STUBBORN, shell=True, stop_timeout="1s", start_seconds="0")
     time.sleep(0.3)  # until the shells ignore TERM
     began = time.monotonic()
     hoody("stop", "slow-*")
 
     assert 0.8 < time.monotonic() - began < 4
-    hoody("rm", "slow-*")
+    hoody.forget("slow-*")
 
 
 def test_a_killed_agent_is_back_and_says_so(hoody: Any) -> None:
     sleeper(hoody, "phoenix")
-    pid = hoody.json("inspect", "phoenix")["status"]["pid"]
+    pid = hoody.client.agents.get("phoenix")["status"]["pid"]
     hoody("signal", "KILL", "phoenix")
 
     def back() -> Any:
-        status = hoody.json("inspect", "phoenix")["status"]
+        status = hoody.client.agents.get("phoenix")["status"]
         return status if status["state"] == "RUNNING" and status["pid"] != pid else None
 
     status = eventually(back, "phoenix to be back")
     assert (status["restarts"], status["exit"]["signal"]) == (1, "KILL")
     assert "signal KILL" in hoody("inspect", "phoenix").stdout
-    hoody("rm", "phoenix", "--force")
+    hoody.forget("phoenix")
 
 
 def test_a_program_that_is_not_there_is_told_in_words(hoody: Any) -> None:
@@ -135,7 +136,7 @@ def test_a_program_that_is_not_there_is_told_in_words(hoody: Any) -> None:
 
     assert "no-such-program-here" in result.stderr
     assert "hint: " in result.stderr
-    hoody("rm", "ghost", "--force")
+    hoody.forget("ghost")
 
 
 def test_a_name_that_is_taken_is_refused_with_what_to_do(hoody: Any) -> None:
@@ -143,7 +144,7 @@ def test_a_name_that_is_taken_is_refused_with_what_to_do(hoody: Any) -> None:
     result = hoody("run", "--name", "taken", "--", "true", expect=1)
 
     assert "hoody start taken" in result.stderr
-    hoody("rm", "taken", "--force")
+    hoody.forget("taken")
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", "a b", "ä", "x" * 300, "-x"])
@@ -170,14 +171,14 @@ def test_a_wait_gives_the_code_of_the_program(hoody: Any, script: str, goal: str
     hoody("run", "--name", "job", *flags, "--no-wait", "--", f"sleep 0.2; {script}")
 
     assert hoody("wait", "job", "--for", goal, "--timeout", "20s", expect=code).stdout.startswith("job: ")
-    hoody("rm", "job", "--force")
+    hoody.forget("job")
 
 
 def test_a_job_that_does_its_work_at_once_is_no_failure(hoody: Any) -> None:
     hoody("run", "--name", "quick", "--restart", "never", "--", "true")
 
     assert hoody.json("inspect", "quick")["status"]["state"] == "EXITED"
-    hoody("rm", "quick")
+    hoody.forget("quick")
 
 
 def test_a_wait_that_takes_too_long_is_exit_6(hoody: Any) -> None:
@@ -186,7 +187,7 @@ def test_a_wait_that_takes_too_long_is_exit_6(hoody: Any) -> None:
     assert "are not stopped: endless" in hoody("wait", "endless", "--timeout", "200ms", expect=6).stderr
     assert hoody("wait", "endless", "--for", "running").stdout == "endless: RUNNING\n"
     assert hoody("stop", "endless", "--timeout", "0", expect=6).stdout == ""
-    hoody("rm", "endless", "--force")
+    hoody.forget("endless")
 
 
 def test_an_interrupted_wait_is_exit_130_and_silent(hoody: Any) -> None:
@@ -197,7 +198,7 @@ def test_an_interrupted_wait_is_exit_130_and_silent(hoody: Any) -> None:
 
     assert process.communicate(timeout=20) == (b"", b"")
     assert process.returncode == 130
-    hoody("rm", "forever", "--force")
+    hoody.forget("forever")
 
 
 def _talks(pid: int) -> bool:
@@ -213,7 +214,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(hoody: Any) -> None:
         process = hoody.begin(*words, stdout=writing, stderr=subprocess.PIPE)
         assert (process.communicate(timeout=20)[1], process.returncode) == (b"", 0)
     os.close(writing)
-    hoody("rm", "pipe", "--force")
+    hoody.forget("pipe")
 
 
 def test_what_an_agent_prints_cannot_act_on_the_terminal(hoody: Any) -> None:
@@ -232,7 +233,7 @@ def test_what_an_agent_prints_cannot_act_on_the_terminal(hoody: Any) -> None:
     assert raw.stdout == b"\x1b]0;owned\x07\x1b[31mred\x1b[0m\nbytes \xff\n"
     assert hoody("logs", "hostile", "--stream", "stderr").stdout == "err\n"
     assert "\x1b" not in hoody.on_terminal("ps", "-o", "wide", NO_COLOR="1")[1]
-    hoody("rm", "hostile", "--force")
+    hoody.forget("hostile")
 
 
 def test_the_last_lines_of_several_agents_carry_their_names(hoody: Any) -> None:
@@ -244,7 +245,7 @@ def test_the_last_lines_of_several_agents_carry_their_names(hoody: Any) -> None:
 
     assert hoody("logs", "say-*", "--tail", "1").stdout == "say-a  | 3\nsay-bb | 3\n"
     assert hoody("logs", "say-a", "-n", "2", "--no-prefix").stdout == "2\n3\n"
-    hoody("rm", "say-*", "--force")
+    hoody.forget("say-*")
 
 
 def test_json_is_all_that_is_on_stdout(hoody: Any) -> None:
@@ -258,7 +259,7 @@ def test_json_is_all_that_is_on_stdout(hoody: Any) -> None:
         json.loads(hoody(*words, "--json").stdout)
     failed = hoody("inspect", "nobody", "-o", "json", expect=3)
     assert (failed.stdout, failed.stderr[:7]) == ("", "error: ")
-    hoody("rm", "json", "--force", "--json")
+    hoody.forget("json")
 
 
 def test_colours_are_for_terminals_that_want_them(hoody: Any) -> None:
@@ -268,7 +269,7 @@ def test_colours_are_for_terminals_that_want_them(hoody: Any) -> None:
     assert "\x1b" not in hoody.on_terminal("ps", "bright", NO_COLOR="1")[1]
     assert "\x1b" not in hoody.on_terminal("ps", "bright", TERM="dumb")[1]
     assert "\x1b" not in hoody("ps", "bright").stdout
-    hoody("rm", "bright", "--force")
+    hoody.forget("bright")
 
 
 def test_a_table_keeps_to_the_terminal_and_is_whole_in_a_pipe(hoody: Any) -> None:
@@ -280,7 +281,7 @@ def test_a_table_keeps_to_the_terminal_and_is_whole_in_a_pipe(hoody: Any) -> Non
     assert max(map(len, shown.splitlines())) == 90
     assert shown.splitlines()[1].endswith("…")
     assert long in hoody("ps", "wide").stdout
-    hoody("rm", "wide", "--force")
+    hoody.forget("wide")
 
 
 def test_a_stop_that_takes_long_says_on_a_terminal_what_it_waits_for(hoody: Any) -> None:
@@ -290,7 +291,7 @@ def test_a_stop_that_takes_long_says_on_a_terminal_what_it_waits_for(hoody: Any)
     assert code == 0
     assert re.search(r"waiting for stop of mule \(\ds\); mule is STOPPING: \S", shown), shown
     assert shown.endswith("mule: STOPPED\n")
-    hoody("rm", "mule")
+    hoody.forget("mule")
 
 
 @pytest.mark.parametrize(("typed", "code"), [("n\n", 2), ("\n", 2), ("y\n", 0)])
@@ -317,11 +318,11 @@ def test_a_rotated_token_is_taken_up_by_the_next_command(hoody: Any) -> None:
 def test_health_is_the_exit_code(hoody: Any) -> None:
     assert hoody("health").stdout.startswith("healthy\n")
     hoody("run", "--name", "ill", "--no-wait", "--backoff-initial", "10s", "--backoff-max", "10s", "--", "false")
-    eventually(lambda: hoody.json("inspect", "ill")["status"]["state"] == "BACKOFF", "ill to fail")
+    eventually(lambda: hoody.client.agents.get("ill")["status"]["state"] == "BACKOFF", "ill to fail")
 
     result = hoody("health", expect=1)
     assert "ill" in result.stdout
-    hoody("rm", "ill", "--force")
+    hoody.forget("ill")
     hoody("health")
 
 
@@ -332,7 +333,7 @@ def test_the_tree_shows_the_daemon_and_its_agents(hoody: Any) -> None:
     assert drawn.splitlines()[0].startswith("hoody  [supervisor")
     assert re.search(r"^[│├└─ ]+\S*leaf  \[actor\]  up", drawn, re.MULTILINE), drawn
     assert all(line.isascii() for line in hoody("tree", PYTHONIOENCODING="ascii").stdout.splitlines())
-    hoody("rm", "leaf", "--force")
+    hoody.forget("leaf")
 
 
 def test_names_are_completed(hoody: Any) -> None:
@@ -340,7 +341,7 @@ def test_names_are_completed(hoody: Any) -> None:
     result = hoody(_HOODY_COMPLETE="bash_complete", COMP_WORDS="hoody stop ta", COMP_CWORD="2")
 
     assert result.stdout.split() == ["plain,tab-1"]
-    hoody("rm", "tab-1", "--force")
+    hoody.forget("tab-1")
 
 
 def test_an_agent_can_be_defined_without_being_started(hoody: Any) -> None:
