@@ -155,12 +155,8 @@ class CurrentFile:
         return None
 
     def _new_index(self, found: os.stat_result, position: int | None) -> IndexAppender:
-        known = places.indexes(self._folder, self._stream)
-        epoch = self.epoch or (known[0].header.epoch if known else 0) or secrets.randbits(32) or 1
+        newest = None if self.epoch else next(places.indexes(self._folder, self._stream), None)
+        epoch = self.epoch or (newest.header.epoch if newest else 0) or secrets.randbits(32) or 1
         base = position if position is not None else rotation.end_of(self._folder, self._stream)
-        for item in known:
-            # A number of an inode is used again once its file is gone, and a file that was cut off keeps it.
-            if item.header.inode == found.st_ino:
-                item.path.unlink(missing_ok=True)
         header = Header(base, found.st_ino, epoch)
         return IndexAppender.create(places.index(self._folder, self._stream, base), header, self.last)

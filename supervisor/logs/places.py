@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -78,16 +78,27 @@ def backups(folder: Path, stream: StreamName) -> list[Backup]:
     return sorted(found, key=lambda item: (item.number, item.compressed))
 
 
-def indexes(folder: Path, stream: StreamName) -> list[IndexFile]:
-    """Return the readable indexes of a stream, newest (largest base) first."""
+def indexes(folder: Path, stream: StreamName) -> Iterator[IndexFile]:
+    """Yield the readable indexes of a stream, newest (largest base) first; each is read when it is asked for."""
+    return _readable(_index_paths(folder, stream))
+
+
+def indexes_oldest_first(folder: Path, stream: StreamName) -> Iterator[IndexFile]:
+    """Yield the same the other way round."""
+    return _readable(reversed(_index_paths(folder, stream)))
+
+
+def _index_paths(folder: Path, stream: StreamName) -> list[Path]:
     found = []
     for name in _names(folder):
         match = _INDEX.fullmatch(name)
         if match and match[1] == stream:
-            item = read_index(folder / name)
-            if item is not None:
-                found.append(item)
-    return sorted(found, key=lambda item: -item.header.base)
+            found.append(name)
+    return [folder / name for name in sorted(found, reverse=True)]  # the base is written with leading zeros
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[IndexFile]:
+    return (item for item in map(read_index, paths) if item is not None)
 
 
 def length(item: Backup) -> int:

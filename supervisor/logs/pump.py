@@ -18,10 +18,10 @@ from supervisor.logs.growth import Growth
 from supervisor.logs.source import Source, Visit
 from supervisor.logs.table import Table
 
-LONGEST_PAUSE: Final = 0.005
+LONGEST_PAUSE: Final = 0.01
 _SHORTEST_PAUSE: Final = 0.0002
 _FULL: Final = 0.5
-_EMPTY: Final = 0.2
+_EMPTY: Final = 0.3
 _PATIENCE: Final = 0.05
 """How long the pump waits for a stream that another thread works on before it turns to the others."""
 

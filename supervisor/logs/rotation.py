@@ -42,9 +42,10 @@ def delete(folder: Path, stream: StreamName, path: Path) -> None:
         inode = path.stat().st_ino
     except FileNotFoundError:
         return
-    for item in places.indexes(folder, stream):
+    for item in places.indexes_oldest_first(folder, stream):
         if item.header.inode == inode:
             item.path.unlink(missing_ok=True)
+            break
     path.unlink(missing_ok=True)
 
 
@@ -60,7 +61,7 @@ def tidy(folder: Path, stream: StreamName) -> None:
     for plain, packed in pairwise(places.backups(folder, stream)):
         if plain.number == packed.number:
             replace_source(folder, stream, plain.path, packed.path)
-    found = places.indexes(folder, stream)
+    found = list(places.indexes(folder, stream))
     inodes = _inodes(folder, stream)
     if any(item.header.inode in inodes for item in found):
         for item in found[1:]:
@@ -80,7 +81,7 @@ def replace_source(folder: Path, stream: StreamName, plain: Path, packed: Path) 
 
 def end_of(folder: Path, stream: StreamName) -> int:
     """Return the logical offset that follows everything the indexes of a stream know of; 0 where there are none."""
-    newest = next(iter(places.indexes(folder, stream)), None)
+    newest = next(places.indexes(folder, stream), None)
     if newest is None:
         return 0
     header = newest.header

@@ -167,7 +167,8 @@ def open_stream(logs: Path, unit: str, stream: StreamName) -> StreamView:
         if attempt:
             time.sleep(_PAUSE)
         found = _look(folder, stream)
-        indexes = places.indexes(folder, stream)
+        indexes = list(places.indexes(folder, stream))
+        # An inode is used again once its file is gone: the newest index of several is the right one.
         segments = _in_order(folder, stream, found, {item.header.inode: item for item in reversed(indexes)})
         epoch = indexes[0].header.epoch if indexes else 0
         if all(older.end == newer.base for older, newer in pairwise(segments)):

@@ -92,8 +92,12 @@ class Source:
             if self.closed:
                 return Visit(0, 0.0, rotated=False)
             rotations = self.sink.rotations
-            with self._files(keep_open=keep_open):
+            was_open = self.sink.file.fd >= 0
+            try:
                 moved = self._move(now)
+            finally:
+                if not (keep_open or was_open):
+                    self.sink.file.close()  # the pump counts the files that it keeps open
             self._capacity = self._capacity or pipe_size(self.fd)
             fill = moved / self._capacity
             if fill >= _BUSY and self._capacity < self._pipe_size:
@@ -111,7 +115,7 @@ class Source:
             if waiting:
                 self._upcoming.append((self.total + waiting, incarnation))
                 return
-            with self._files(keep_open=False):
+            with self._files():
                 self._switch(incarnation, now)
 
     def pending(self, *, patience: float = LOCK_TIMEOUT) -> int:
@@ -121,7 +125,7 @@ class Source:
 
     def end(self, now: int) -> tuple[int, int]:
         """Return the epoch of the stream and the logical offset after its last kept byte. May raise ``OSError``."""
-        with self.locked(), self._files(keep_open=False):
+        with self.locked(), self._files():
             self.sink.file.ready(now)
             return self.sink.file.epoch, self.sink.file.position
 
@@ -152,16 +156,18 @@ class Source:
             self._lock.release()
 
     @contextmanager
-    def _files(self, *, keep_open: bool) -> Iterator[None]:
-        """Leave the log files as open or closed as they were found; the pump counts those that it keeps open."""
+    def _files(self) -> Iterator[None]:
+        """Leave the log files as open or closed as they were found."""
         was_open = self.sink.file.fd >= 0
         try:
             yield
         finally:
-            if not (keep_open or was_open):
+            if not was_open:
                 self.sink.file.close()
 
     def _move(self, now: int) -> int:
+        if self.sink.file.fd < 0 and not self._mover.pending(self.fd):
+            return 0  # a look at a quiet stream opens no files
         if not self.incarnation:
             self.sink.file.ready(now)
             last = self.sink.file.last

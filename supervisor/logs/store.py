@@ -23,6 +23,8 @@ from supervisor.units.names import check_name
 
 _TAKE_OVER: Final = 5.0
 """How long a restarted service waits for the thread of the one before."""
+_REST: Final = 10
+_LONGEST_REST: Final = 10.0
 _MOST_TOLD: Final = 20
 _THREADS: Final = 8
 T = TypeVar("T")
@@ -219,15 +221,20 @@ class LogStore:
         self._growth.call_soon(self._rotated.set)
 
     async def _housekeep(self) -> None:
-        """Look after rotated files: once at the start, then after rotations."""
+        """Look after rotated files: once at the start, then after rotations.
+
+        It looks at every folder, so it takes a small share of the time at most, however often files are rotated.
+        """
         while True:
             self._rotated = trio.Event()
+            began = trio.current_time()
             try:
                 await trio.to_thread.run_sync(housekeep, self._table, abandon_on_cancel=True)
             except OSError as error:
                 self._housekeeping_error = str(error)
             else:
                 self._housekeeping_error = ""
+            await trio.sleep(min(_LONGEST_REST, (trio.current_time() - began) * _REST))
             await self._rotated.wait()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -257,6 +257,8 @@ async def test_few_log_files_are_open_however_many_units_write(make_bench: MakeB
         assert await bench.store.drain(f"unit{number}")
     assert open_below(bench.logs) <= 2 * 3
     bench.stop()
+    await until(lambda: not bench.store.health().running)
+    assert open_below(bench.logs) == 0
 
 
 def open_below(folder: Path) -> int:
