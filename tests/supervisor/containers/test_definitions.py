@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -219,3 +221,10 @@ def test_everything_in_a_definition_has_its_place_in_the_engine_s_words() -> Non
 
 def test_a_health_check_can_be_switched_off() -> None:
     assert document(ContainerSpec(image="x", healthcheck=Healthcheck(test="none")))["Healthcheck"] == {"Test": ["NONE"]}
+
+
+def test_every_key_of_a_definition_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "containers.md").read_text()
+
+    missing = [field.name for field in attrs.fields(ContainerSpec) if f"`{field.name}`" not in text]
+    assert missing == []
