@@ -178,7 +178,7 @@ class SupervisorCore:
             elif concerned:
                 if child.state in {ChildState.STARTING, ChildState.UP, ChildState.STOPPING}:
                     child.doom = child.doom or f"restart of {crashed.spec.id!r}"
-                    child.wanted = not child.temporary
+                    child.wanted = True
                 elif child.state is ChildState.FINISHED:
                     child.wanted = True
 

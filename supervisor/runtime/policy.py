@@ -72,7 +72,7 @@ class Backoff:
     reset_after: float = field(default=60.0, validator=[_finite, ge(0)])
 
 
-NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0, reset_after=60.0)
+NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0, reset_after=5.0)
 """Restart at once, every time: for the parts of a daemon, where intensity and escalation are the brake."""
 
 
