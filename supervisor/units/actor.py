@@ -86,6 +86,8 @@ class UnitActor(Actor[UnitMessage]):
         self._services = services
         self._record = record
         self._view: UnitView | None = None
+        self._untold: UnitStatus | None = None
+        """The status after an end that the log does not have yet."""
         self._stage: Stage[UnitMessage] | None = None
         self._registry: Registry | None = None
         self._dice: Callable[[], float] = lambda: 0.5
@@ -120,6 +122,7 @@ class UnitActor(Actor[UnitMessage]):
         """End the process where the daemon takes its units along; leave it running otherwise."""
         if self._record is None or self._desk.deleted:
             return
+        self._tell_the_log()
         if self._services.departure.take_units and not isinstance(reason, Crashed):
             await self._end_the_unit()
         else:
@@ -244,10 +247,30 @@ class UnitActor(Actor[UnitMessage]):
 
     def _show(self, status: UnitStatus) -> None:
         before, record = self._view, self.record
-        if before is not None and before.status.exit is not status.exit and status.exit is not None:
-            _tell_the_log(record, status)
+        if before is not None and before.status.exit is not status.exit:
+            self._untold = status
+        # While a successor is being started, nothing is to compete with that: a line costs as much as the decision.
+        if self._untold is not None and self.condition.phase is not Phase.SPAWNING:
+            self._tell_the_log()
         self._view = view_of(record, status)
         self._services.roster.show(self._view)
+
+    def _tell_the_log(self) -> None:
+        status, self._untold = self._untold, None
+        if status is None or status.exit is None:
+            return
+        _log.info(
+            "%s %r: %s",
+            self._services.kind.value,
+            self.name,
+            status.reason or status.exit.detail,
+            extra={
+                "unit": self.name,
+                "incarnation": status.exit.incarnation,
+                "end": status.exit.reason.value,
+                "state": status.state.value,
+            },
+        )
 
     async def _write(self, writing: Writing, then: Callable[[HoodyError | None], None]) -> None:
         failure: HoodyError | None = None
@@ -320,21 +343,4 @@ def view_of(record: UnitRecord, status: UnitStatus) -> UnitView:
         created_at=record.created_at,
         spec=record.spec,
         status=status,
-    )
-
-
-def _tell_the_log(record: UnitRecord, status: UnitStatus) -> None:
-    if status.exit is None:
-        return
-    _log.info(
-        "%s %r: %s",
-        record.kind.value,
-        record.name,
-        status.reason or status.exit.detail,
-        extra={
-            "unit": record.name,
-            "incarnation": status.exit.incarnation,
-            "end": status.exit.reason.value,
-            "state": status.state.value,
-        },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from typing import Any
 
@@ -694,3 +695,24 @@ async def test_a_stop_that_a_crash_interrupted_is_finished_by_the_next_daemon(
         await eventually(units, "web", State.STOPPED)
 
     assert driver.live() == []
+
+
+# ---- the log ----
+
+
+async def test_every_end_is_one_line_in_the_log(
+    units: Units, driver: FakeDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "hoody.units"):
+        await units.create("web")
+        await units.start("web", wait=True)
+        driver.kill("web")
+        await trio.sleep(2)
+        await units.stop("web", wait=True)
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "hoody.units"]
+    assert lines == [
+        "agent 'web': starting again: killed by SIGKILL from outside after 1 s",
+        "agent 'web': stopped: ended by SIGTERM",
+    ]
+    assert [getattr(record, "end", None) for record in caplog.records][-2:] == ["crashed", "stopped"]
