@@ -199,7 +199,6 @@ class SupervisorCore:
         self._reason = reason
         detail = reason.detail if isinstance(reason, Stopped) else f"{self.path} is ending"
         for child in self.books.children.values():
-            child.wanted = False
             if child.state is ChildState.WAITING:
                 child.state = ChildState.DOWN
                 self._effects.append(CancelDelay(child.spec.id))

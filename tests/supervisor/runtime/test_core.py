@@ -232,6 +232,17 @@ def test_a_failed_restart_counts_as_an_end_and_is_tried_again() -> None:
     assert world.starts == ["a", "a"]
 
 
+def test_a_start_that_fails_is_no_healthy_run_however_long_ago_the_last_one_was() -> None:
+    world = up(Strategy.ONE_FOR_ONE, child("a", max_restarts=2))
+    for _ in range(2):
+        world.ends_with("a", crashed())
+        world.now += 100
+
+    world.ends_with("a", crashed())
+
+    assert world.ending
+
+
 def test_while_one_child_restarts_slowly_others_restart_all_the_same() -> None:
     world = up(Strategy.ONE_FOR_ONE, *ABC)
 
@@ -262,6 +273,7 @@ def test_a_crash_while_the_supervisor_comes_up_is_restarted_before_the_next_chil
         (AutoShutdown.ALL_SIGNIFICANT, ["first"], False),
         (AutoShutdown.ALL_SIGNIFICANT, ["second", "plain"], False),
         (AutoShutdown.ALL_SIGNIFICANT, ["second", "first"], True),
+        (AutoShutdown.ALL_SIGNIFICANT, ["first", "second"], True),
     ],
 )
 def test_s10_significant_children_end_their_supervisor(
@@ -314,6 +326,17 @@ def test_s10_a_significant_child_that_will_start_again_keeps_the_supervisor_aliv
     world.ends_with("b", NORMAL)
 
     assert "a" in world.delays
+    assert not world.ending
+
+
+def test_s10_a_significant_child_that_has_yet_to_start_keeps_the_supervisor_alive() -> None:
+    both = [child(each, RestartType.TRANSIENT, significant=True) for each in ("a", "b")]
+    world = World(Strategy.ONE_FOR_ONE, (both[0], child("slow"), both[1]), AutoShutdown.ALL_SIGNIFICANT)
+    world.begin()
+    world.comes_up("a")
+
+    world.ends_with("a", NORMAL)
+
     assert not world.ending
 
 
