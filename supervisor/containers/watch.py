@@ -119,7 +119,7 @@ class Watch:
         since = (self._last or time.time_ns()) - _OVERLAP
         query = {
             "since": f"{since // NANO}.{since % NANO:09d}",
-            "filters": json.dumps({"type": ["container"], "event": list(ACTIONS)}),
+            "filters": json.dumps(_filters(facts)),
         }
         lines = Lines()
         async with (
@@ -199,6 +199,12 @@ class Watch:
             _log.warning("the container engine does not answer: %s", status.reason)
         for listener in self._on_status:
             listener(status)
+
+
+def _filters(facts: EngineFacts) -> dict[str, list[str]]:
+    kinds = {"type": ["container"]}
+    # Podman (4.3) wants an event to be all of them at once, and so tells nothing.
+    return kinds if facts.is_podman else kinds | {"event": list(ACTIONS)}
 
 
 def _inspect_all(client: Client, ids: tuple[str, ...]) -> dict[str, ContainerFacts | None]:
