@@ -21,6 +21,13 @@ CLEAR_FIRST: Final = 0.5
 CLEAR_LONGEST: Final = 60.0
 """Seconds between attempts to clear what does not go away: doubling from the first to the longest."""
 
+SWEEP_AFTER: Final = 0.2
+"""Seconds from a restart to the sweep of what the last incarnation left beyond its process group.
+
+A sweep reads all of /proc. So many units as crash together are served by a few of them if each waits a little, and the
+restart of the next one does not have to compete with the sweep for the last.
+"""
+
 
 @frozen
 class Moment:
@@ -115,8 +122,14 @@ class Draft:
         """Clear every incarnation that may have left something, unless that is under way."""
         waiting = [number for number in self.now.uncleared if number not in self.now.clearing]
         if waiting:
+            self.cancel(Timer.CLEAR)
             self.emit(*map(Clear, waiting))
             self.now = evolve(self.now, clearing=(*self.now.clearing, *waiting))
+
+    def sweep_soon(self) -> None:
+        """Arm the timer for the sweep of what earlier incarnations left."""
+        if self.now.uncleared and not self.armed(Timer.CLEAR):
+            self.arm(Timer.CLEAR, SWEEP_AFTER)
 
     def sweep_later(self) -> float:
         """Arm the timer for another sweep, with a growing delay, and return the delay."""

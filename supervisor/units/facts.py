@@ -74,14 +74,14 @@ def spawned(draft: Draft, event: Spawned) -> None:
     """There is a process: see whether it stays up."""
     _exists(draft, event)
     _settle(draft, up_for=0.0)
-    draft.sweep()
+    draft.sweep_soon()
 
 
 def spawned_to_end(draft: Draft, event: Spawned) -> None:
     """There is a process that is not wanted any more."""
     _exists(draft, event)
     end(draft, draft.now.cause or EndReason.STOPPED, draft.now.then or Phase.STOPPED)
-    draft.sweep()
+    draft.sweep_soon()
 
 
 def _exists(draft: Draft, event: Spawned) -> None:

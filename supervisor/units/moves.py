@@ -56,8 +56,9 @@ def launch(draft: Draft, reason: str = "starting") -> None:
     )
     _plan_nothing(draft)
     draft.enter(Phase.SPAWNING, reason)
-    # What the last incarnation left is swept once this one exists: a sweep reads all of /proc, and a start that
-    # waited for it would be the slower for it.
+    # What the last incarnation left is swept once this one exists: a sweep reads all of /proc, and a start beside it
+    # would be the slower for it.
+    draft.cancel(Timer.CLEAR)
     draft.emit(Spawn(number))
     draft.arm(Timer.SPAWN, SPAWN_PATIENCE)
     draft.note()

@@ -152,12 +152,14 @@ def test_the_first_restart_after_a_healthy_run_is_immediate() -> None:
     assert player.condition.reason == "starting again: exited with code 1 after 4.2 s"
 
 
-def test_what_the_last_incarnation_left_is_swept_only_once_the_next_one_exists() -> None:
+def test_what_the_last_incarnation_left_is_swept_soon_after_the_next_one_exists() -> None:
     player = Player().run()
     player.exited(code=1)
     assert player.sweeps() == []
 
     player.spawned()
+    assert player.sweeps() == []
+    player.fire(Timer.CLEAR)
 
     assert player.sweeps() == [1]
     player.cleared(1)
@@ -347,15 +349,31 @@ def test_a_crash_loop_is_over_after_a_long_healthy_run() -> None:
     player.fire(Timer.RETRY)
     player.spawned()
     player.fire(Timer.START)
-    assert player.condition.history.crash_loop
+    player.fire(Timer.CLEAR)
+    player.clear_all()
+    assert status_of(player.condition).crash_loop
 
     player.fire(Timer.STEADY)
 
-    assert not player.condition.history.crash_loop or Timer.STEADY in player.timers
-    if player.timers:
-        player.fire(Timer.STEADY)
     assert not status_of(player.condition).crash_loop
     assert player.timers == {}
+
+
+def test_time_that_was_not_healthy_prolongs_a_crash_loop() -> None:
+    player = crash_until_it_gives_up(Player(spec(max_restarts=3)))
+    player.fire(Timer.RETRY)
+    player.spawned()
+    player.fire(Timer.START)
+    number = player.condition.incarnation
+    player.time += 30
+    player.send(HealthChanged(number, Health.UNHEALTHY))
+
+    player.fire(Timer.STEADY)
+    assert status_of(player.condition).crash_loop
+    player.send(HealthChanged(number, Health.HEALTHY))
+    player.fire(Timer.STEADY)
+
+    assert not status_of(player.condition).crash_loop
 
 
 @pytest.mark.parametrize(
