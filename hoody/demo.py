@@ -85,13 +85,6 @@ class Story:
             self._say(f"\n$ hoody {' '.join(words)}")
             run(words)
 
-    def remove_agents(self) -> None:
-        """Take the three agents away again."""
-        calls = UnitCalls("agents")
-        self._client.send_all(
-            [calls.delete(name, force=True, revision=None, timeout=_PATIENCE) for name in (WEB, TICKER, WORKER)]
-        )
-
     def _run(self, name: str, command: list[str], directory: str) -> None:
         with suppress(HoodyError):  # left over from a demo that was cut off
             self._client.agents.delete(name, force=True)
@@ -127,26 +120,32 @@ def demo(home: str | None, *, keep: bool, say: Say) -> None:
     for elsewhere in ("HOODY_URL", "HOODY_TOKEN"):
         os.environ.pop(elsewhere, None)
     up = start_in_background()
-    say(
-        f"The daemon {'runs already' if up.already else 'is up'}: {up.daemon.url}, pid {up.daemon.pid}, home {folder}\n"
-    )
-    story = Story(Client(), say)
     kept = False
     try:
-        site = _site(folder)
-        port = _free_port()
+        state = "runs already" if up.already else "is up"
+        say(f"The daemon {state}: {up.daemon.url}, pid {up.daemon.pid}, home {folder}\n")
+        story = Story(Client(), say)
+        site, port = _site(folder), _free_port()
         story.start_agents(site, port)
         story.kill(port)
         story.show_state()
         kept = keep
     finally:
         if not kept:
-            story.remove_agents()
+            remove_agents(Client())
             if not up.already:
                 stop_in_background()
             if home is None:
                 shutil.rmtree(folder)
     say(_farewell(folder, home, kept=kept))
+
+
+def remove_agents(client: Client) -> None:
+    """Take the three agents away again, as far as they are there."""
+    calls = UnitCalls("agents")
+    client.send_all(
+        [calls.delete(name, force=True, revision=None, timeout=_PATIENCE) for name in (WEB, TICKER, WORKER)]
+    )
 
 
 def _site(folder: Path) -> Path:

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import trio
 
+from hoody.daemon.alive import start_time
+
 COUNTER = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done"
 
 
@@ -130,6 +132,20 @@ def test_the_demo_shows_an_agent_back_and_takes_everything_away(shell: Any) -> N
     assert re.search(r"crashed, signal KILL", result.stdout)
     assert "$ hoody tree\nhoody  [supervisor" in result.stdout
     assert "$ hoody health\nhealthy" in result.stdout
+    assert list(shell.home.glob("hoody-demo-*")) == []
+
+
+def test_an_interrupted_demo_takes_everything_away_too(shell: Any) -> None:
+    shell.environment["TMPDIR"] = str(shell.home)
+    process = shell.begin("demo", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    told = lines_of(process, 1)[0]
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+
+    assert (process.returncode, errors) == (130, b"")
+    found = re.search(r"pid (\d+), home", told)
+    assert found
+    assert start_time(int(found[1])) is None
     assert list(shell.home.glob("hoody-demo-*")) == []
 
 
