@@ -23,7 +23,7 @@ from hoody.cli.details import exit_words
 from hoody.cli.output import moment, print_units
 from hoody.client import Client
 from hoody.client.calls import UnitCalls
-from hoody.daemon.background import start_in_background, stop_in_background
+from hoody.daemon.background import Up, start_in_background, stop_in_background
 from supervisor.errors import HoodyError, TimedOut
 
 if TYPE_CHECKING:
@@ -119,9 +119,10 @@ def demo(home: str | None, *, keep: bool, say: Say) -> None:
     os.environ["HOODY_HOME"] = str(folder)
     for elsewhere in ("HOODY_URL", "HOODY_TOKEN"):
         os.environ.pop(elsewhere, None)
-    up = start_in_background()
+    up: Up | None = None
     kept = False
     try:
+        up = start_in_background()
         state = "runs already" if up.already else "is up"
         say(f"The daemon {state}: {up.daemon.url}, pid {up.daemon.pid}, home {folder}\n")
         story = Story(Client(), say)
@@ -132,12 +133,19 @@ def demo(home: str | None, *, keep: bool, say: Say) -> None:
         kept = keep
     finally:
         if not kept:
-            remove_agents(Client())
-            if not up.already:
-                stop_in_background()
-            if home is None:
-                shutil.rmtree(folder)
+            _take_away(folder, up, throw_away=home is None)
     say(_farewell(folder, home, kept=kept))
+
+
+def _take_away(folder: Path, up: Up | None, *, throw_away: bool) -> None:
+    """Remove what the demo has made; ``up`` is None where it was cut off while the daemon was being started."""
+    if throw_away:
+        stop_in_background()
+        shutil.rmtree(folder)
+    elif up is not None:
+        remove_agents(Client())
+        if not up.already:
+            stop_in_background()
 
 
 def remove_agents(client: Client) -> None:
