@@ -5,6 +5,7 @@ A draft lives for one step. It is the only mutable thing in the machine, and not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,10 +23,12 @@ CLEAR_LONGEST: Final = 60.0
 """Seconds between attempts to clear what does not go away: doubling from the first to the longest."""
 
 SWEEP_AFTER: Final = 0.2
-"""Seconds from a restart to the sweep of what the last incarnation left beyond its process group.
+SWEEP_EVERY: Final = 1.0
+"""From a restart to the sweep of what the last incarnation left beyond its process group: at least the former, and then
+until the clock is at a multiple of the latter.
 
-A sweep reads all of /proc. So many units as crash together are served by a few of them if each waits a little, and the
-restart of the next one does not have to compete with the sweep for the last.
+A sweep reads all of /proc, and the driver lets those that are asked for together share one. So whatever number of units
+crash within a second, they cost one or two sweeps, and the restart of one does not compete with the sweep for another.
 """
 
 
@@ -129,7 +132,8 @@ class Draft:
     def sweep_soon(self) -> None:
         """Arm the timer for the sweep of what earlier incarnations left."""
         if self.now.uncleared and not self.armed(Timer.CLEAR):
-            self.arm(Timer.CLEAR, SWEEP_AFTER)
+            due = math.ceil((self.at.mono + SWEEP_AFTER) / SWEEP_EVERY) * SWEEP_EVERY
+            self.arm(Timer.CLEAR, due - self.at.mono)
 
     def sweep_later(self) -> float:
         """Arm the timer for another sweep, with a growing delay, and return the delay."""

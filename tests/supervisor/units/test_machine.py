@@ -157,11 +157,13 @@ def test_what_the_last_incarnation_left_is_swept_soon_after_the_next_one_exists(
     player.exited(code=1)
     assert player.sweeps() == []
 
+    player.time = 7.3
     player.spawned()
     assert player.sweeps() == []
     player.fire(Timer.CLEAR)
 
     assert player.sweeps() == [1]
+    assert player.time == 8.0
     player.cleared(1)
     assert player.condition.uncleared == ()
 
