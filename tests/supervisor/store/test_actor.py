@@ -271,6 +271,7 @@ async def test_a_disk_that_does_not_answer_is_told_and_what_was_asked_may_be_don
         with pytest.raises(StorageError, match="nothing was done"):
             await store.save(record("other"))
         assert report.health.failing_since is not None
+        monkeypatch.undo()
         going.set()
         await eventually(lambda: report.health.ok)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ def one(database: Database, request: StoreRequest) -> Outcome:
     return outcome
 
 
-def reopened(path: Path) -> Database:
-    return Database(path, now=lambda: NOW)
+def after_opening_again(path: Path, request: StoreRequest) -> Outcome:
+    with contextlib.closing(Database(path, now=lambda: NOW)) as database:
+        return one(database, request)
 
 
 def test_a_new_database_is_private_and_holds_nothing(database: Database, path: Path) -> None:
@@ -74,7 +76,7 @@ def test_what_was_saved_is_there_after_opening_again(database: Database, path: P
     assert one(database, save(record("web"))) is None
     database.close()
 
-    assert one(reopened(path), load()) == record("web")
+    assert after_opening_again(path, load()) == record("web")
 
 
 def test_what_was_answered_is_there_although_nobody_closed_the_file(
@@ -82,7 +84,7 @@ def test_what_was_answered_is_there_although_nobody_closed_the_file(
 ) -> None:
     one(database, save(record("web")))
 
-    assert one(reopened(path), load()) == record("web")
+    assert after_opening_again(path, load()) == record("web")
 
 
 def test_saving_again_replaces_the_definition_and_leaves_the_progress(database: Database, record: MakeRecord) -> None:

@@ -77,7 +77,8 @@ def test_an_older_schema_is_copied_before_it_is_brought_up_to_date(path: Path, r
     connection.close()
     copy = path.with_name(f"hoody.db.schema-{len(MIGRATIONS)}-{STAMP}")
     assert copy.stat().st_mode & 0o7777 == 0o600
-    assert names(Database(copy, now=lambda: NOW)) == ["unit-0000", "unit-0001", "unit-0002"]
+    with contextlib.closing(Database(copy, now=lambda: NOW)) as older:
+        assert names(older) == ["unit-0000", "unit-0001", "unit-0002"]
 
 
 def test_a_step_that_fails_leaves_the_last_complete_version(path: Path, record: MakeRecord) -> None:

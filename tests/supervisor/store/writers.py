@@ -1,14 +1,17 @@
 """A program that writes units through the store's actor until it is killed: a forking one, so that trio loads once.
 
 For each line on its standard input, a seed, it forks a writer, prints the writer's pid, and the writer prints
-``NAME REVISION`` for each save that was answered. The folder of the database is its argument.
+``NAME REVISION`` for each request that was answered, with 0 for a forgetting. The folder of the database is its
+argument.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +26,7 @@ from supervisor.store.messages import ForgetUnit, NoteProgress, Progress, SaveUn
 from supervisor.units.spec import AgentSpec
 from supervisor.units.status import Kind
 
+NAMES = ("unit-0", "unit-1", "unit-2", "unit-3")
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 
 
@@ -33,17 +37,23 @@ def record(name: str, revision: int) -> UnitRecord:
     )
 
 
-async def write(system: System, seed: int, name: str) -> None:
+def operations(seed: int, name: str) -> Iterator[int]:
+    """Yield what the writer of ``name`` asks for, in order: revisions to save, and 0 where it is to be forgotten."""
     chance = random.Random(f"{seed} {name}")
-    store = system.registry.ref("store")
-    revision = seed * 1_000_000
-    while True:
-        revision += 1
+    for revision in itertools.count(seed * 1_000_000 + 1):
         if chance.random() < 0.1:
+            yield 0
+        yield revision
+
+
+async def write(system: System, seed: int, name: str) -> None:
+    store = system.registry.ref("store")
+    for revision in operations(seed, name):
+        if revision:
+            await store.ask(partial(_save, name, revision), timeout=30)
+            store.tell(NoteProgress(kind=Kind.AGENT, name=name, progress=Progress(incarnation=revision)))
+        else:
             await store.ask(lambda reply: ForgetUnit(kind=Kind.AGENT, name=name, reply_to=reply), timeout=30)
-            tell(f"{name} 0")
-        await store.ask(partial(_save, name, revision), timeout=30)
-        store.tell(NoteProgress(kind=Kind.AGENT, name=name, progress=Progress(incarnation=revision)))
         tell(f"{name} {revision}")
 
 
@@ -61,8 +71,8 @@ async def main(folder: Path, seed: int) -> None:
     )
     async with trio.open_nursery() as nursery:
         system = await nursery.start(lambda task_status: run(root, task_status=task_status))
-        for number in range(4):
-            nursery.start_soon(write, system, seed, f"unit-{number}")
+        for name in NAMES:
+            nursery.start_soon(write, system, seed, name)
 
 
 if __name__ == "__main__":
