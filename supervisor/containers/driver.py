@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import define, field
@@ -25,7 +25,7 @@ from supervisor.containers.output import Readers
 from supervisor.containers.spec import ContainerSpec, PullPolicy
 from supervisor.containers.under_way import UnderWay
 from supervisor.errors import HoodyError, SpawnFailed
-from supervisor.units.driver import Identity, Launch, OnExit
+from supervisor.units.driver import Driver, Identity, Launch, OnExit
 
 _log = logging.getLogger("hoody.containers")
 
@@ -91,14 +91,14 @@ class ContainerDriver:
         self._last.pop(unit, None)
         wanted = (f"{labels.INSTANCE}={self.instance}", f"{labels.UNIT}={unit}")
         await self.engine.call(partial(_remove_all, wanted, volumes))
-        await trio.to_thread.run_sync(self.readers.bookmarks.forget, unit)
+        await self.readers.in_thread(partial(self.readers.bookmarks.forget, unit))
 
     # ---- within ----
 
     async def _bring_up(self, launch: Launch[ContainerSpec]) -> tuple[str, BroughtUp]:
         await self._settled(launch.unit)
         spec = launch.spec
-        environment = await trio.to_thread.run_sync(self.environment, spec)
+        environment = await self.readers.in_thread(partial(self.environment, spec))
         image_id = await self._newest_image(spec) if spec.pull_policy is PullPolicy.ALWAYS else None
         order = Order(
             launch=launch,
@@ -182,3 +182,9 @@ def _look(container: str, client: Client) -> tuple[str, ContainerFacts | None]:
 def _remove_all(wanted: tuple[str, ...], volumes: bool, client: Client) -> None:  # noqa: FBT001 - partial's argument
     for each in client.list(labels=wanted):
         client.remove(each.id, volumes=volumes)
+
+
+if TYPE_CHECKING:
+
+    def _is_a_driver(driver: ContainerDriver) -> Driver[ContainerSpec]:
+        return driver

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import trio
 from attrs import define, field
@@ -23,6 +23,9 @@ from supervisor.logs import Position
 
 _log = logging.getLogger("hoody.containers")
 
+T = TypeVar("T")
+
+_THREADS: Final = 4
 _SAVE_EVERY: Final = 1.0
 _SAVE_WITHIN: Final = 2.0
 _TURN_WITHIN: Final = 3.0
@@ -65,6 +68,7 @@ class Readers:
     engine: Engine
     keeper: Keeper
     bookmarks: Bookmarks
+    _limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(_THREADS), init=False)
     _turns: dict[str, Reader] = field(factory=dict, init=False)
 
     def reader(self, unit: str, incarnation: int, container: str, *, plain: bool, begin: Place) -> Reader:
@@ -80,6 +84,10 @@ class Readers:
                 await before.done.wait()
             before.leave()
             await before.done.wait()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do what touches the disk, without taking the threads that others need."""
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     def release(self, reader: Reader) -> None:
         """Forget a reader that is done."""
@@ -148,26 +156,29 @@ class Reader:
                     self.done.set()
 
     async def _copy(self) -> None:
-        with ExitStack() as opened:
-            while not self._descriptors:
-                try:
+        """Read to the end. What goes wrong on our side is tried again, from where the files have come to."""
+        while True:
+            try:
+                with ExitStack() as opened:
                     await self._open(opened)
-                except OSError as error:
-                    _log.warning("the log of unit %r cannot be written: %s", self.unit, error)
-                    await trio.sleep(_LONGEST_RETRY)
-            opened.callback(self._descriptors.clear)
-            await self._go_on()
-            async with self._saving():
-                await self._read_all()
+                    await self._go_on()
+                    async with self._saving():
+                        await self._read_all()
+            except* OSError as failures:
+                _log.warning("the output of unit %r cannot be kept: %s", self.unit, failures.exceptions[0])
+            else:
+                return
+            await trio.sleep(_LONGEST_RETRY)
 
     async def _open(self, opened: ExitStack) -> None:
-        descriptors: dict[Stream, int] = {}
+        opened.callback(self._descriptors.clear)
         for stream in STREAMS:
-            descriptor = await trio.to_thread.run_sync(self._readers.keeper.open, self.unit, stream, self.incarnation)
+            descriptor = await self._readers.in_thread(
+                partial(self._readers.keeper.open, self.unit, stream, self.incarnation)
+            )
             opened.callback(os.close, descriptor)
             os.set_blocking(descriptor, False)
-            descriptors[stream] = descriptor
-        self._descriptors = descriptors
+            self._descriptors[stream] = descriptor
 
     async def _go_on(self) -> None:
         """Find out where to begin, by the bookmark and by where what is kept ends."""
@@ -175,7 +186,7 @@ class Reader:
         while ends is None:
             await trio.sleep(_LONGEST_RETRY)
             ends = await self._readers.keeper.ends(self.unit)
-        saved = await trio.to_thread.run_sync(self._readers.bookmarks.load, self.unit)
+        saved = await self._readers.in_thread(partial(self._readers.bookmarks.load, self.unit))
         self._torn, self._left_out = False, {}
         if saved is not None and saved.container == self.container:
             self._cursor = Cursor(saved.place)
@@ -277,6 +288,6 @@ class Reader:
                 return
             bookmark = Bookmark(container=self.container, place=self._cursor.place, ends=dict(ends))
             try:
-                await trio.to_thread.run_sync(partial(self._readers.bookmarks.save, self.unit, bookmark))
+                await self._readers.in_thread(partial(self._readers.bookmarks.save, self.unit, bookmark))
             except OSError as error:
                 _log.warning("the bookmark of unit %r cannot be saved: %s", self.unit, error)

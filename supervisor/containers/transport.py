@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 from docker import APIClient
@@ -57,11 +58,9 @@ class _Pool(UnixHTTPConnectionPool):
 class _Connection(UnixHTTPConnection):
     def connect(self) -> None:
         """Connect, and leave no socket behind where that fails: the package's own waits for the garbage collector."""
-        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
+        with ExitStack() as undo:
+            fresh = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             fresh.settimeout(self.timeout)
             fresh.connect(self.unix_socket)
-        except BaseException:
-            fresh.close()
-            raise
+            undo.pop_all()
         self.sock = fresh

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
@@ -15,7 +16,7 @@ from supervisor.containers.frames import Demultiplexer
 from supervisor.logs import LogStore
 from supervisor.units.driver import Identity
 from tests.engine import Engine as RealEngine
-from tests.supervisor.containers.world import Context, Daemon, Ends, launch, shell
+from tests.supervisor.containers.world import Context, Daemon, Ends, Files, launch, shell
 
 BLOCKS_OF_THE_DOOMED = 300
 BLOCKS = "i=0; while [ $i -lt {blocks} ]; do seq $((i*100+1)) $((i*100+100)); i=$((i+1)); sleep 0.01; done"
@@ -114,10 +115,11 @@ async def test_a_daemon_that_is_killed_in_mid_stream_loses_and_doubles_nothing(
 DOOMED = """
 import sys, trio
 from pathlib import Path
+from typing import Any
 from supervisor.logs import LogStore
 from supervisor.units.driver import Identity
 from tests.engine import Engine
-from tests.supervisor.containers.world import Context, Daemon, Ends, launch, shell
+from tests.supervisor.containers.world import Context, Daemon, Ends, Files, launch, shell
 
 async def main(root, folder, script, *known):
     async with Daemon(Engine(root=Path(root)), Path(folder)).running() as daemon:
@@ -178,3 +180,21 @@ async def test_the_log_store_keeps_it_with_incarnations_and_over_its_own_restart
 
     kept = {path.name: path.read_bytes() for path in (folder / "logs" / "web").glob("*.log")}
     assert kept == {"stdout.log": b"out\n" * 2, "stderr.log": b"err\n" * 2}
+
+
+async def test_output_that_cannot_be_kept_for_a_while_is_kept_later(daemon: Daemon, monkeypatch: Any) -> None:
+    """A full disk, for the daemon's own files: nothing is lost, and nothing else notices."""
+    monkeypatch.setattr("supervisor.containers.output._LONGEST_RETRY", 0.05)
+    opened = daemon.files.open
+    failures = [OSError(28, "No space left on device")] * 3
+
+    def full(unit: str, stream: str, incarnation: int) -> int:
+        if failures:
+            raise failures.pop()
+        return opened(unit, stream, incarnation)
+
+    monkeypatch.setattr(Files, "open", lambda _self, *arguments: full(*arguments))
+    await run_through(daemon, "echo hello")
+
+    assert failures == []
+    assert daemon.files.read("web") == b"hello\n"
