@@ -155,8 +155,11 @@ class CurrentFile:
         return None
 
     def _new_index(self, found: os.stat_result, position: int | None) -> IndexAppender:
-        newest = None if self.epoch else next(places.indexes(self._folder, self._stream), None)
-        epoch = self.epoch or (newest.header.epoch if newest else 0) or secrets.randbits(32) or 1
-        base = position if position is not None else rotation.end_of(self._folder, self._stream)
-        header = Header(base, found.st_ino, epoch)
-        return IndexAppender.create(places.index(self._folder, self._stream, base), header, self.last)
+        base, epoch, last = position or 0, self.epoch, self.last
+        if position is None:
+            known = rotation.ending(self._folder, self._stream)
+            if known is not None:
+                # Where the stream ended is not known when its newest file is gone: then its addresses are void.
+                base, epoch, last = known.offset, known.epoch if known.exact else 0, known.last
+        header = Header(base, found.st_ino, epoch or secrets.randbits(32) or 1)
+        return IndexAppender.create(places.index(self._folder, self._stream, base), header, last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import trio
 
@@ -25,11 +25,11 @@ class Growth:
         self._events: dict[Key, set[trio.Event]] = {}
         self._grown: set[Key] = set()
         self._flushed = 0.0
-        self.token: trio.lowlevel.TrioToken | None = None
-        """Set while the log service runs."""
+        self._token: trio.lowlevel.TrioToken | None = None
 
     async def wait(self, seen: Mapping[Key, Position]) -> None:
         """Return once any of the streams goes on beyond the position given for it. Trio side."""
+        self._token = trio.lowlevel.current_trio_token()
         event = trio.Event()
         for key in seen:
             self._events.setdefault(key, set()).add(event)
@@ -50,7 +50,7 @@ class Growth:
     def tell(self, source: Source) -> None:
         """Say that a stream has grown: those who wait for it are woken at once. From any thread."""
         if source.key in self._events:
-            self.call_soon(lambda: self._wake((source.key,)))
+            self._wake_soon((source.key,))
 
     def due(self) -> float | None:
         """Return in how many seconds :meth:`flush` has something to do; None for never. Pump side."""
@@ -62,15 +62,14 @@ class Growth:
         """Wake those concerned. Pump side."""
         grown, self._grown = tuple(self._grown), set()
         self._flushed = time.monotonic()
-        self.call_soon(lambda: self._wake(grown))
+        self._wake_soon(grown)
 
-    def call_soon(self, call: Callable[[], object]) -> None:
-        """Have something called on the trio thread, if that still runs. From any thread."""
-        if self.token is not None:
+    def _wake_soon(self, keys: Collection[Key]) -> None:
+        if self._token is not None:
             try:
-                self.token.run_sync_soon(call)
+                self._token.run_sync_soon(self._wake, keys)
             except trio.RunFinishedError:
-                self.token = None  # the program ends: nobody waits any more
+                self._token = None  # the program ends: nobody waits any more
 
     def _wake(self, keys: Collection[Key]) -> None:
         for key in keys:

@@ -6,10 +6,10 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from supervisor.logs import places
-from supervisor.logs.index import IndexView
+from supervisor.logs.index import IndexView, Record
 from supervisor.logs.settings import StreamName
 
 
@@ -79,20 +79,33 @@ def replace_source(folder: Path, stream: StreamName, plain: Path, packed: Path) 
     plain.unlink()
 
 
-def end_of(folder: Path, stream: StreamName) -> int:
-    """Return the logical offset that follows everything the indexes of a stream know of; 0 where there are none."""
+@frozen
+class Ending:
+    """Where the files of a stream end that are there. ``exact`` is False where the newest of them is missing."""
+
+    offset: int
+    epoch: int
+    last: Record | None
+    exact: bool
+
+
+def ending(folder: Path, stream: StreamName) -> Ending | None:
+    """Return where the known files of a stream end; None where nothing is known of it."""
     newest = next(places.indexes(folder, stream), None)
     if newest is None:
-        return 0
-    header = newest.header
+        return None
+    base, epoch, last = newest.header.base, newest.header.epoch, _last_record(newest)
     for item in places.backups(folder, stream):
-        if item.path.stat().st_ino == header.inode:
-            return header.base + places.length(item)
-    with newest.path.open("rb") as file:
-        view = IndexView(lambda start, length: os.pread(file.fileno(), length, start), newest.records)
-        known = (view.at(number) for number in range(newest.records - 1, -1, -1))
-        last = next((record for record in known if record is not None), None)
-        return max(header.base, last.offset if last else 0)
+        if item.path.stat().st_ino == newest.header.inode:
+            return Ending(base + places.length(item), epoch, last, exact=True)
+    return Ending(max(base, last.offset if last else 0) + 1, epoch, last, exact=False)
+
+
+def _last_record(item: places.IndexFile) -> Record | None:
+    with item.path.open("rb") as file:
+        view = IndexView(lambda start, length: os.pread(file.fileno(), length, start), item.records)
+        known = (view.at(number) for number in range(item.records - 1, -1, -1))
+        return next((record for record in known if record is not None), None)
 
 
 def _inodes(folder: Path, stream: StreamName) -> set[int]:

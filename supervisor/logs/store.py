@@ -80,6 +80,7 @@ class LogStore:
         self._growth = Growth(self._table.sources, self._settings.notify_interval)
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._running = False
+        self._token: trio.lowlevel.TrioToken | None = None
         self._rotated = trio.Event()
         self._housekeeping_error = ""
 
@@ -89,7 +90,7 @@ class LogStore:
         At an orderly stop, everything that was written up to then is in the files before this returns.
         """
         await trio.to_thread.run_sync(self._table.prepare)
-        self._growth.token = trio.lowlevel.current_trio_token()
+        self._token = trio.lowlevel.current_trio_token()
         pump = Pump(self._table, self._growth, self._note_rotation)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._housekeep)
@@ -218,7 +219,11 @@ class LogStore:
             self._table.alone.release()
 
     def _note_rotation(self) -> None:
-        self._growth.call_soon(self._rotated.set)
+        if self._token is not None:
+            try:
+                self._token.run_sync_soon(self._rotated.set)
+            except trio.RunFinishedError:
+                self._token = None  # the program ends: the next daemon looks after the files when it starts
 
     async def _housekeep(self) -> None:
         """Look after rotated files: once at the start, then after rotations.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,8 +89,25 @@ async def test_a_folder_that_cannot_be_made_is_tried_again_until_it_can(
 
     in_the_way.unlink()
     await until(lambda: bench.store.health().failing_total == 0)
+    write_all(bench.start(), b"and on\n")
+    await until(lambda: bench.whole() == b"patience\nand on\n")
+    bench.stop()
 
-    assert bench.whole() == b"patience\n"
+
+async def test_waiting_for_a_disk_does_not_keep_a_processor_busy(
+    make_bench: Callable[..., LogBench], nursery: trio.Nursery
+) -> None:
+    bench = make_bench(StoreSettings(retry_first=60))
+    await bench.serve(nursery)
+    (bench.logs / "web").write_text("in the way")
+    write_all(bench.start(), b"x")
+    await until(lambda: bench.store.health().failing_total == 1)
+
+    spent = time.process_time()
+    await trio.sleep(0.2)
+
+    assert time.process_time() - spent < 0.1
+    (bench.logs / "web").unlink()
     bench.stop()
 
 

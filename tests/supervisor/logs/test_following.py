@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 import trio
+import trio.testing
 
 from supervisor.errors import InvalidInput
 from supervisor.logs import Entry, Gap, LogSettings, LogStream, Selection, parse_cursor
@@ -77,6 +79,71 @@ async def test_a_prompt_without_a_newline_is_given_out_after_a_moment(bench: Log
         (b"yes", True, True),
         (b"then", True, False),
     ]
+
+
+async def test_what_was_given_out_of_an_unfinished_line_is_not_given_out_again(bench: LogBench) -> None:
+    await bench.write(b"ready\n")
+    async with bench.reader.open(WEB, follow=True) as entries:
+        await take(entries, 1)
+        found = []
+        for part in (b"loading", b".", b"..", b" done\n"):
+            await bench.write(part)
+            found += lines(await take(entries, 1))
+
+    assert found == [b"loading", b".", b"..", b" done"]
+
+
+async def test_a_file_that_is_cut_off_while_it_is_followed_is_followed_on(bench: LogBench) -> None:
+    await bench.write(b"a long first line\n")
+    async with bench.reader.open(WEB, follow=True) as entries:
+        await take(entries, 1)
+        os.truncate(bench.logs / "web" / "stdout.log", 0)
+        await bench.write(b"two\n")
+
+        assert lines(await take(entries, 1)) == [b"two"]
+
+
+async def test_a_follower_is_woken_by_a_drain_as_by_the_pump(
+    make_bench: Callable[..., LogBench], nursery: trio.Nursery
+) -> None:
+    bench = make_bench()
+    bench.store._table.prepare()
+    await bench.write(b"one\n")
+    async with bench.reader.open(WEB, follow=True) as entries:
+        await take(entries, 1)
+
+        async def later() -> None:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            await bench.write(b"two\n")
+
+        nursery.start_soon(later)
+        assert lines(await take(entries, 1)) == [b"two"]
+
+
+async def test_nobody_is_woken_for_a_stream_that_nobody_has_written_to_yet(
+    make_bench: Callable[..., LogBench], nursery: trio.Nursery
+) -> None:
+    first = make_bench()
+    await first.serve(nursery)
+    await first.write(b"one\n")
+    async with first.reader.open(WEB) as entries:
+        await entries.batch()
+        place = parse_cursor(entries.cursor)
+    writer = os.open(first.runtime / "web.stdout", os.O_RDWR)
+    first.stop()
+    first.close()
+    second = make_bench()
+    await second.serve(nursery)
+
+    with trio.move_on_after(0.05) as waited:
+        await second.store.wait_growth(place)
+    os.write(writer, b"two\n")
+    with trio.fail_after(5):
+        await second.store.wait_growth(place)
+    os.close(writer)
+    second.stop()
+
+    assert waited.cancelled_caught
 
 
 async def test_a_follower_sees_every_line_of_a_busy_agent_over_many_rotations(bench: LogBench) -> None:

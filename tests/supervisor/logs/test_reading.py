@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import heapq
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +34,7 @@ from supervisor.logs import (
 from supervisor.logs.lines import LONGEST
 from supervisor.logs.mover import SpliceMover
 from supervisor.logs.rounds import Round
+from supervisor.logs.segments import open_stream
 from supervisor.logs.sink import Sink, Turn
 
 EPOCH = 1_700_000_000
@@ -131,6 +135,7 @@ SELECTIONS = st.builds(
     grep=st.sampled_from([None, None, "a", "bca"]),
     incarnation=st.one_of(st.none(), st.integers(1, 5)),
 )
+MANY = st.lists(SELECTIONS, min_size=6, max_size=6)
 SMALL = LogSettings(max_size=4096, backups=1000)
 
 
@@ -147,30 +152,31 @@ def read(logs: Path, selection: Selection, current: int = 0) -> list[Entry | Gap
     return found
 
 
-@given(writes=WRITES, selection=SELECTIONS)
-def test_reading_gives_what_was_written(writes: list[Write], selection: Selection) -> None:
+@given(writes=WRITES, selections=MANY)
+def test_reading_gives_what_was_written(writes: list[Write], selections: list[Selection]) -> None:
     with new_world() as world:
         for step in writes:
             world.write(step)
 
-        assert [plain(item) for item in read(world.logs, selection) if isinstance(item, Entry)] == world.expected(
-            selection
-        )
+        for selection in selections:
+            found = [plain(item) for item in read(world.logs, selection) if isinstance(item, Entry)]
+            assert found == world.expected(selection)
 
 
 @given(
     writes=st.lists(
         st.builds(Write, st.just("stdout"), WORDS, st.sampled_from([1, 3, -20, -40]), st.booleans()), max_size=15
     ),
-    selection=SELECTIONS,
+    selections=MANY,
 )
-def test_a_clock_that_is_set_back_hides_nothing(writes: list[Write], selection: Selection) -> None:
+def test_a_clock_that_is_set_back_hides_nothing(writes: list[Write], selections: list[Selection]) -> None:
     with new_world() as world:
         for step in writes:
             world.write(step)
-        one = evolve(selection, streams=("stdout",))
 
-        assert [plain(item) for item in read(world.logs, one) if isinstance(item, Entry)] == world.expected(one)
+        for selection in selections:
+            one = evolve(selection, streams=("stdout",))
+            assert [plain(item) for item in read(world.logs, one) if isinstance(item, Entry)] == world.expected(one)
 
 
 @given(writes=WRITES, share=st.floats(0, 1))
@@ -294,6 +300,54 @@ def test_logs_without_any_index_are_still_read_in_order(world: World) -> None:
 
     assert [int(item.text) for item in found] == list(range(100))[-len(found) :]
     assert len(found) > 80
+
+
+def test_the_last_entries_of_two_streams_are_the_last_of_both_together(world: World) -> None:
+    for number in range(6):
+        world.write(Write("stdout" if number % 2 else "stderr", b"%d\n" % number, 1))
+
+    found = [item.text for item in read(world.logs, Selection(units=("web",), tail=3)) if isinstance(item, Entry)]
+
+    assert found == [b"3", b"4", b"5"]
+
+
+@pytest.mark.parametrize("indexed", ["plain", "packed"])
+def test_a_file_that_stands_there_plain_and_compressed_is_read_once(world: World, indexed: str) -> None:
+    for number in range(60):
+        world.write(Write("stdout", b"%0100d\n" % number, 1))
+    plain_file = places.backup(world.logs / "web", "stdout", 1)
+    packed = places.backup(world.logs / "web", "stdout", 1, compressed=True)
+    packed.write_bytes(gzip.compress(plain_file.read_bytes()))
+    if indexed == "packed":
+        copy = plain_file.read_bytes()
+        rotation.replace_source(world.logs / "web", "stdout", plain_file, packed)
+        plain_file.write_bytes(copy)
+
+    found = [item for item in read(world.logs, Selection(units=("web",))) if isinstance(item, Entry)]
+
+    assert [int(item.text) for item in found] == list(range(60))
+
+
+def test_no_rotation_can_be_caught_half_done(world: World) -> None:
+    """Each look shows the files without a hole between them, however many rotations happen meanwhile."""
+    done = threading.Event()
+
+    def rotate() -> None:
+        for number in range(1500):
+            world.write(Write("stdout", b"%0999d\n" % number, 1))
+        done.set()
+
+    thread = threading.Thread(target=rotate)
+    thread.start()
+    looks = 0
+    while not done.is_set():
+        view = open_stream(world.logs, "web", "stdout")
+        assert all(older.end == newer.base for older, newer in pairwise(view.segments))
+        view.close()
+        looks += 1
+    thread.join()
+
+    assert looks > 10
 
 
 def test_a_unit_without_logs_reads_as_empty(tmp_path: Path) -> None:

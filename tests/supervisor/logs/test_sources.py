@@ -160,6 +160,52 @@ def test_an_index_never_takes_much_more_than_its_share(tmp_path: Path) -> None:
     assert max(sizes) <= 2048 + 100
 
 
+def test_a_file_that_somebody_renamed_is_left_within_a_second_or_two(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    path = places.current(tmp_path / "web", "stdout")
+    for seconds in (100, 101):
+        os.write(source.fd, b"%d\n" % seconds)
+        source.visit(seconds * NANO)
+    path.rename(tmp_path / "taken")
+    for seconds in (103, 104):
+        os.write(source.fd, b"%d\n" % seconds)
+        source.visit(seconds * NANO)
+    source.close(remove=True)
+
+    assert ((tmp_path / "taken").read_bytes(), path.read_bytes()) == (b"100\n101\n", b"103\n104\n")
+
+
+def test_addresses_are_void_when_the_file_was_deleted_between_two_daemons(tmp_path: Path) -> None:
+    """Also where the new file is given the inode of the old one, as ext4 does."""
+    ends, epochs = [], []
+    for _ in range(3):
+        source = make_source(tmp_path)
+        os.write(source.fd, b"some text\n")
+        source.visit(100 * NANO)
+        ends.append(source.position)
+        epochs.append(source.sink.file.epoch)
+        source.close(remove=False)
+        places.current(tmp_path / "web", "stdout").unlink()
+
+    assert len(set(epochs)) == 3
+    assert ends == sorted(set(ends))
+
+
+def test_addresses_go_on_when_the_daemon_died_in_the_middle_of_a_rotation(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    os.write(source.fd, b"some text\n")
+    source.visit(100 * NANO)
+    epoch = source.sink.file.epoch
+    source.close(remove=False)
+    places.current(tmp_path / "web", "stdout").rename(places.backup(tmp_path / "web", "stdout", 1))
+    source = make_source(tmp_path)
+    os.write(source.fd, b"and more\n")
+    source.visit(100 * NANO)
+    source.close(remove=False)
+
+    assert (source.sink.file.epoch, source.sink.file.base) == (epoch, 10)
+
+
 def test_something_else_that_has_the_name_of_a_fifo_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "fifo").write_text("a file")
     os.close(open_fifo(tmp_path / "fifo"))
