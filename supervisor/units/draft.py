@@ -6,7 +6,7 @@ A draft lives for one step. It is the only mutable thing in the machine, and not
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -90,10 +90,14 @@ class Draft:
 
     def enter(self, phase: Phase, reason: str) -> None:
         """Go to another phase; the timers that have no business there are cancelled."""
-        for alarm in self.now.alarms:
-            if alarm.timer not in TIMERS[phase]:
-                self.cancel(alarm.timer)
+        self.cancel_all_but(TIMERS[phase])
         self.now = evolve(self.now, phase=phase, reason=reason)
+
+    def cancel_all_but(self, kept: Container[Timer]) -> None:
+        """Cancel every other timer that is armed."""
+        for alarm in self.now.alarms:
+            if alarm.timer not in kept:
+                self.cancel(alarm.timer)
 
     def armed(self, timer: Timer) -> bool:
         """Tell whether a timer is armed."""

@@ -45,20 +45,27 @@ def launch(draft: Draft, reason: str = "starting") -> None:
         draft.note()
         return
     number = draft.now.incarnation + 1
+    # What the last incarnation left is swept once this one exists: a sweep reads all of /proc, and a start beside it
+    # would be the slower for it.
+    draft.cancel_all_but(())
+    # In one go, since somebody waits for this: each copy of a condition costs as much as everything else here.
     draft.now = evolve(
         draft.now,
+        phase=Phase.SPAWNING,
+        reason=reason,
         incarnation=number,
         ready=False,
         health=Health.NONE,
         healthy_since=None,
         next_retry_at=None,
         stale=False,
+        cause=None,
+        cause_detail="",
+        hurry=False,
+        killed=False,
+        then=None,
+        then_reason="",
     )
-    _plan_nothing(draft)
-    draft.enter(Phase.SPAWNING, reason)
-    # What the last incarnation left is swept once this one exists: a sweep reads all of /proc, and a start beside it
-    # would be the slower for it.
-    draft.cancel(Timer.CLEAR)
     draft.emit(Spawn(number))
     draft.arm(Timer.SPAWN, SPAWN_PATIENCE)
     draft.note()
