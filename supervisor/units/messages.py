@@ -100,7 +100,8 @@ class StartUnit:
     """Make the unit run and remember that it should. Ends a backoff wait early and forgets a crash loop.
 
     Without ``wait`` the answer comes once the wish is on disk; with it, once the unit is RUNNING, or has failed to get
-    there: ``SpawnFailed`` when it could not be started, ``InvalidTransition`` with the exit when it ended too early.
+    there: ``SpawnFailed`` when it could not be started, ``InvalidTransition`` with the exit when it ended too early. A
+    job that has come to a wanted end by then was started.
     Starting what runs already is done at once. Errors: ``NotFound``, ``StorageError``.
     """
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from supervisor.units.driver import Driver
 from supervisor.units.roster import Roster
@@ -46,7 +46,7 @@ class UnitServices:
     driver: Driver[Any]
     """Takes the specs of this kind; which those are, only the driver knows."""
     kind: Kind = Kind.AGENT
-    roster: Roster = field(factory=lambda: Roster(Kind.AGENT))
+    roster: Roster = field(default=Factory(lambda self: Roster(self.kind), takes_self=True))
     departure: Departure = field(factory=Departure)
     starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
     wall: Callable[[], datetime] = _now
