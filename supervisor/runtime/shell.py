@@ -115,8 +115,12 @@ class SupervisorShell(Generic[E]):
             self._close()
         if self._bug is not None:
             raise self._bug
-        if self._finish is not None and isinstance(self._finish.reason, Crashed):
-            raise self._finish.reason.error
+        match self._finish:
+            case Finish(Crashed(error)):
+                raise error
+            case Finish(Stopped(detail)) if service.stop_detail is None:
+                # It has stopped itself, for a significant child: not a wish of its parent, but an orderly end.
+                service.stop_detail = detail
 
     async def _host_children(self, begin: E | None) -> None:
         try:

@@ -79,6 +79,11 @@ class Timers:
         """Return how many entries still wait."""
         return len(self._heap) - self._stale
 
+    @property
+    def size(self) -> int:
+        """How many entries the heap holds, stale ones included."""
+        return len(self._heap)
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` on the trio thread at ``when``, or as soon as possible where that has passed."""
         timer = Timer(self, when, callback)

@@ -80,6 +80,7 @@ async def test_a3_a_crash_in_the_middle_of_the_message_is_told_at_once(autojump_
 
         assert isinstance(caught.value.exit, Crashed)
         assert trio.current_time() == pytest.approx(1)
+        await trio.testing.wait_all_tasks_blocked()
         assert await read(system.registry.ref("book")) == ()
 
 
