@@ -51,14 +51,15 @@ def compress(source: Source, folder: Path) -> None:
                     shutil.copyfileobj(plain, packed, 1024 * 1024)
             part.chmod(0o600)
             with source.locked():
-                _put_in_place(source, folder, part, inode)
+                put_in_place(source, folder, part, inode)
         except FileNotFoundError:
             continue  # rotated away or deleted meanwhile
         finally:
             part.unlink(missing_ok=True)
 
 
-def _put_in_place(source: Source, folder: Path, part: Path, inode: int) -> None:
+def put_in_place(source: Source, folder: Path, part: Path, inode: int) -> None:
+    """Let a compressed file take the place of the backup it was made from, wherever that has moved meanwhile."""
     for item in places.backups(folder, source.stream):
         if not item.compressed and item.path.stat().st_ino == inode:
             packed = places.backup(folder, source.stream, item.number, compressed=True)

@@ -311,6 +311,16 @@ async def test_forgetting_a_unit_removes_its_fifos_and_keeps_its_logs(bench: Log
     assert bench.store.health().streams == 0
 
 
+async def test_a_new_unit_that_gets_the_descriptor_of_a_forgotten_one_is_captured(bench: LogBench) -> None:
+    bench.start("old")
+    fd = bench.store._table.sources["old", "stdout"].fd
+    await bench.store.forget("old")
+    write_all(bench.start("new"), b"hello\n")
+    await until(lambda: bench.whole("new") == b"hello\n")
+
+    assert bench.store._table.sources["new", "stdout"].fd == fd
+
+
 async def test_erasing_a_unit_removes_its_logs_and_no_file_of_anybody_else(bench: LogBench) -> None:
     await bench.write(b"one\n")
     await bench.write(b"two\n", "db")
@@ -365,7 +375,13 @@ async def main():
 
 trio.run(main)
 """
-WRITER = "import os\nfor n in range(40_000): os.write(1, b'line %d\\n' % n)"
+WRITER = """
+import os, time
+for n in range(40_000):
+    os.write(1, b"line %d\\n" % n)
+    if n % 1000 == 0:
+        time.sleep(0.05)
+"""
 
 
 @pytest.mark.timeout(120)
@@ -386,7 +402,7 @@ async def test_killing_the_daemon_while_an_agent_writes_neither_loses_nor_double
         with pump:
             assert pump.stdout is not None
             await trio.to_thread.run_sync(pump.stdout.readline)
-            await trio.sleep(dice.random() * 0.003)
+            await trio.sleep(dice.random() * 0.1)
             pump.kill()
         kills += 1
     last = make_bench()
@@ -394,7 +410,6 @@ async def test_killing_the_daemon_while_an_agent_writes_neither_loses_nor_double
     assert await last.store.drain("web")
 
     assert last.whole() == numbered(0, 40_000)
-    print("kills", kills)
-    assert kills > 1
+    assert kills > 3
     found = await texts(last, Selection(units=("web",)))
     assert b"".join(text + b"\n" for _, text in found) == numbered(0, 40_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.logs import LogSettings, StoreSettings, places
+from supervisor.logs import STREAMS, Entry, LogSettings, Selection, StoreSettings, places
+from supervisor.logs.housekeeping import compress, put_in_place
+from supervisor.logs.index_file import TURN_INTERVAL
 from supervisor.logs.mover import CopyMover, Mover, SpliceMover, enlarge, pipe_size
 from supervisor.logs.pump import LONGEST_PAUSE, next_pause
+from supervisor.logs.rounds import Round
 from supervisor.logs.sink import Sink, Turn
 from supervisor.logs.source import Source, open_fifo
 
@@ -204,6 +208,51 @@ def test_addresses_go_on_when_the_daemon_died_in_the_middle_of_a_rotation(tmp_pa
     source.close(remove=False)
 
     assert (source.sink.file.epoch, source.sink.file.base) == (epoch, 10)
+
+
+def test_two_streams_that_take_turns_can_be_put_in_order(tmp_path: Path) -> None:
+    """Without the other's turns in between, a stream that is written to all the time gets few records."""
+    turn = Turn()
+    out, into = os.pipe()
+    os.set_blocking(out, False)
+    sinks = [Sink(tmp_path / "web", stream, LogSettings(), turn) for stream in STREAMS]
+    for number in range(20):
+        os.write(into, b"%d\n" % number)
+        sinks[number % 2].take(SpliceMover(), out, 100, number * TURN_INTERVAL, 1)
+    for sink in sinks:
+        sink.file.close()
+    os.close(out)
+    os.close(into)
+
+    this = Round(tmp_path, Selection(units=("web",)), {})
+    assert [int(item.text) for item in this.pull() if isinstance(item, Entry)] == list(range(20))
+    this.close()
+
+
+def test_a_backup_that_is_renumbered_while_it_is_compressed_is_not_mixed_up(tmp_path: Path) -> None:
+    source = make_source(tmp_path, max_size=4096, compress=True)
+    folder = tmp_path / "web"
+    for number in range(100):
+        os.write(source.fd, b"%0100d\n" % number)
+        source.visit(NANO)
+    oldest = places.backups(folder, "stdout")[-1]
+    part = folder / f"stdout.log.gz{places.TEMPORARY}"
+    part.write_bytes(gzip.compress(oldest.path.read_bytes()))
+    inode = oldest.path.stat().st_ino
+    os.write(source.fd, b"x" * 5000 + b"\ny\n")
+    source.visit(NANO)
+    os.write(source.fd, b"z\n")
+    source.visit(NANO)
+    put_in_place(source, folder, part, inode)
+    compress(source, folder)
+    source.close(remove=True)
+
+    this = Round(tmp_path, Selection(units=("web",)), {})
+    found = [item.text for item in this.pull() if isinstance(item, Entry)]
+    this.close()
+    assert [int(text) for text in found[:100]] == list(range(100))
+    assert [text[:1] for text in found[100:]] == [b"x", b"y", b"z"]
+    assert all(item.compressed for item in places.backups(folder, "stdout"))
 
 
 def test_something_else_that_has_the_name_of_a_fifo_is_replaced(tmp_path: Path) -> None:
