@@ -18,7 +18,8 @@ from supervisor.runtime import ServiceContext
 class Address:
     """Writes ``daemon.json`` at ``path``; what a ``ChildSpec`` takes as its ``start``.
 
-    ``up`` is called once it is there. Being the first to stop, it takes the address back before the API goes away.
+    ``up`` is called each time it is there. Being the first to stop, it takes the address back before the API goes away;
+    not where the API is only being restarted, since it keeps its sockets and clients are served in a moment.
     """
 
     def __init__(self, path: str, *, port: int, url: str, control: Control, up: Callable[[], None]) -> None:
@@ -29,7 +30,7 @@ class Address:
         self._up = up
 
     async def __call__(self, context: ServiceContext) -> None:
-        """Publish, wait for the stop, take back. Raises ``StorageError``."""
+        """Publish, wait for the stop, take back at the end of the daemon. Raises ``StorageError``."""
         try:
             await trio.to_thread.run_sync(write_daemon_file, self._path, self._content())
         except OSError as error:
@@ -37,7 +38,8 @@ class Address:
         context.started()
         self._up()
         await context.stopping.wait()
-        remove_daemon_file(self._path)
+        if self._control.stopping.is_set():
+            remove_daemon_file(self._path)
 
     def _content(self) -> DaemonFile:
         pid = os.getpid()

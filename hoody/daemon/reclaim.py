@@ -101,9 +101,19 @@ class Reclaim:
     def __init__(self, driver: ProcessDriver, *, wall: Callable[[], datetime]) -> None:
         self._driver = driver
         self._wall = wall
+        self._done = False
 
     async def __call__(self, context: ServiceContext) -> None:
-        """Look once, mend the records, end what is left over; ``started`` when the keepers may wake up."""
+        """Look, mend the records, end what is left over; ``started`` when the keepers may wake up.
+
+        Done once per daemon: when the base of the tree is restarted later, the keepers are awake, and know better.
+        """
+        if not self._done:
+            await self._reclaim(context)
+            self._done = True
+        context.started()
+
+    async def _reclaim(self, context: ServiceContext) -> None:
         store: ActorRef[StoreRequest] = context.system.registry.ref("store")
         records: tuple[UnitRecord, ...] = await store.ask(
             lambda reply: LoadUnits(kind=Kind.AGENT, reply_to=reply), timeout=_STORE_PATIENCE
@@ -121,7 +131,6 @@ class Reclaim:
         async with trio.open_nursery() as nursery:
             for record, stray in found.stop:
                 nursery.start_soon(self._stop, record, stray)
-        context.started()
 
     def _adopted(self, record: UnitRecord, stray: Stray) -> Progress:
         live = LiveRecord(

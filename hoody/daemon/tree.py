@@ -1,23 +1,29 @@
 """Put the floors together: which parts the daemon has, and in which tree they run.
 
-    hoody (one for one)
-    +- store        the state on disk
-    +- logs         moves what units write into their log files
-    +- processes    learns of the ends of processes
-    +- reclaim      finds what an earlier daemon left behind, once, then ends
-    +- agents       (rest for one)
-    |  +- agents-units   a keeper for each agent, side by side
-    |  +- agents         the directory: names, definitions, health
-    +- http         the API; stops before what it talks to
-    +- address      says where the API is, while it serves
+    hoody (rest for one)
+    +- base (one for one)
+    |  +- store        the state on disk
+    |  +- logs         moves what units write into their log files
+    |  +- processes    learns of the ends of processes
+    |  +- reclaim      finds what an earlier daemon left behind, once, then ends
+    +- agents (rest for one)
+    |  +- agents-units a keeper for each agent, side by side
+    |  +- agents       the directory: names, definitions, health
+    +- http            the API; stops before what it talks to
+    +- address         says where the API is, while it serves
 
-Every part keeps what must outlive it in an object that is made here, once, so a part that crashes is restarted alone.
-Only the keepers and their directory go together: a directory without its keepers would know no unit.
+Every part keeps what must outlive it in an object that is made here, once, so a part that crashes is restarted alone:
+the units and the API do not notice that the store was away for a moment. Only the keepers and their directory go
+together: a directory without its keepers would know no unit.
+
+The base is a child of its own because a tree stops its children in the reverse of the order in which they were started,
+restarts included: a part of the base that was restarted must not be stopped before the units, which need it to the end.
+Where the base as a whole has failed, what stands on it is started again after it, and takes up the processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -41,12 +47,10 @@ from supervisor.runtime import (
     ChildSpec,
     RestartPolicy,
     RestartType,
-    ServiceContext,
     Shutdown,
     Strategy,
     supervisor,
 )
-from supervisor.runtime.spec import Start
 from supervisor.store.actor import store_child
 from supervisor.store.database import Database
 from supervisor.store.health import StoreReport
@@ -109,18 +113,21 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
     listening = parts.listening
     address = Address(parts.home.daemon_file, port=listening.port, url=listening.url, control=parts.control, up=up)
     database = Path(parts.home.database)
-    agents = supervisor(
-        "agents",
-        strategy=Strategy.REST_FOR_ONE,
-        children=unit_children(parts.units),
-    )
-    return supervisor(
-        "hoody",
+    base = supervisor(
+        "base",
         children=[
             store_child(lambda: Database(database, now=utc_now), parts.store),
             ChildSpec("logs", parts.logs.serve, shutdown=Shutdown.within(LOGS_STOP)),
-            ChildSpec("processes", _service(parts.driver.run)),
+            ChildSpec("processes", parts.driver.serve),
             ChildSpec("reclaim", Reclaim(parts.driver, wall=utc_now), restart=ONCE),
+        ],
+    )
+    agents = supervisor("agents", strategy=Strategy.REST_FOR_ONE, children=unit_children(parts.units))
+    return supervisor(
+        "hoody",
+        strategy=Strategy.REST_FOR_ONE,
+        children=[
+            base,
             agents,
             ChildSpec(
                 "http",
@@ -135,16 +142,3 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
             ChildSpec("address", address),
         ],
     )
-
-
-def _service(run: Callable[..., Awaitable[None]]) -> Start:
-    """Make a child of an async function that takes ``task_status`` and runs until it is cancelled."""
-
-    async def start(context: ServiceContext) -> None:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(run)
-            context.started()
-            await context.stopping.wait()
-            nursery.cancel_scope.cancel(reason="asked to stop")
-
-    return start

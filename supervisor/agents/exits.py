@@ -54,7 +54,8 @@ class Watched:
         """Wait until its end was reported, or nobody looks after it any more."""
         if self.watching:
             # Made when it is needed: most processes of a thousand are never waited for in this way.
-            self._over = self._over or trio.Event()
+            if self._over is None:
+                self._over = trio.Event()
             await self._over.wait()
 
     def close(self) -> None:

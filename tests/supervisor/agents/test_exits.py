@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from supervisor.agents.exits import ExitWatcher, Watched, zombie_status
 from supervisor.agents.identity import identity_of, read_stat
@@ -369,3 +370,16 @@ def test_the_kernel_keeps_no_status_of_a_process_that_was_not_reaped() -> None:
     process.wait()
     assert reaped_status(pidfd) in {0, None}
     os.close(pidfd)
+
+
+async def test_several_may_wait_for_the_same_end() -> None:
+    nobody = Identity(pid=1, start_time=1, boot_id="")
+    watched = Watched(identity=nobody, pidfd=os.open(os.devnull, os.O_RDONLY), on_exit=lambda _status: None)
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(watched.over)
+            await trio.testing.wait_all_tasks_blocked()
+            watched.close()
+        await watched.over()
