@@ -139,10 +139,11 @@ def actor_start(
 ) -> Callable[[ServiceContext], Awaitable[None]]:
     """Return the start function of an actor's child spec."""
 
-    async def start(service: ServiceContext) -> None:
+    # Not async itself: its frame would stay for as long as the actor lives.
+    def start(service: ServiceContext) -> Awaitable[None]:
         mailbox: Mailbox[M] = Mailbox(name, capacity, service.system)
         shell = ActorShell(factory(), service, mailbox, drain=drain)
         service.at_end(shell.end, within=cleanup)
-        await shell.run()
+        return shell.run()
 
     return start

@@ -64,6 +64,9 @@ class ActorRef(Generic[M]):
         Ends exactly once: with the value, with the error that the actor answered, or by raising ``AskTimeout``,
         ``ActorStopped`` (it ended before it answered, whatever it was doing) or ``ReplyDropped`` (it let go of the
         reply). A full mailbox is waited for within the same timeout. Cancelling the wait does not undo the request.
+        An actor must not ask itself: it would wait for a message that it cannot take.
+
+        Where ``make`` is a lambda, its type comes from where the answer goes: ``text: str = await ref.ask(...)``.
         """
         deadline = trio.current_time() + timeout
         pending = Pending(self._mailbox, timeout)
