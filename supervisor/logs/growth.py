@@ -27,6 +27,11 @@ class Growth:
         self._flushed = 0.0
         self._token: trio.lowlevel.TrioToken | None = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody waits for any stream."""
+        return bool(self._events)
+
     async def wait(self, seen: Mapping[Key, Position]) -> None:
         """Return once any of the streams goes on beyond the position given for it. Trio side."""
         self._token = trio.lowlevel.current_trio_token()

@@ -18,7 +18,10 @@ from supervisor.logs.growth import Growth
 from supervisor.logs.source import Source, Visit
 from supervisor.logs.table import Table
 
-LONGEST_PAUSE: Final = 0.01
+LONGEST_PAUSE: Final = 0.025
+"""The longest pause (s) between two batches while nobody follows any log."""
+FOLLOWED_PAUSE: Final = 0.01
+"""The same while somebody does."""
 _SHORTEST_PAUSE: Final = 0.0002
 _FULL: Final = 0.5
 _EMPTY: Final = 0.3
@@ -67,7 +70,8 @@ class Pump:
         now = time.time_ns()
         visits = [visit for visit in (self._visit(source, now) for source in sources) if visit is not None]
         if visits:
-            self._pause = next_pause(self._pause, max(visit.fill for visit in visits))
+            longest = FOLLOWED_PAUSE if self._growth.is_awaited else LONGEST_PAUSE
+            self._pause = next_pause(self._pause, max(visit.fill for visit in visits), longest)
             self._last_batch = time.monotonic()
         if self._growth.due() == 0.0:
             self._growth.flush()
@@ -127,12 +131,12 @@ class Pump:
         return min(timers, default=None)
 
 
-def next_pause(pause: float, fill: float) -> float:
+def next_pause(pause: float, fill: float, longest: float) -> float:
     """Return the pause (s) to keep after a batch that found the fullest FIFO at ``fill``.
 
-    It doubles while FIFOs are nearly empty and halves while they are more than half full, so that it settles where
-    each batch moves a good part of what the kernel can hold.
+    It doubles while FIFOs are nearly empty, but not beyond ``longest``, and halves while they are more than half full,
+    so that it settles where each batch moves a good part of what the kernel can hold.
     """
     if fill >= _FULL:
         return pause / 2 if pause > _SHORTEST_PAUSE else 0.0
-    return pause if fill >= _EMPTY else min(LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause * 2))
+    return min(longest, pause if fill >= _EMPTY else max(_SHORTEST_PAUSE, pause * 2))

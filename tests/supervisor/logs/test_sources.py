@@ -15,7 +15,7 @@ from supervisor.logs import STREAMS, Entry, LogSettings, Selection, StoreSetting
 from supervisor.logs.housekeeping import compress, put_in_place
 from supervisor.logs.index_file import TURN_INTERVAL
 from supervisor.logs.mover import CopyMover, Mover, SpliceMover, enlarge, pipe_size
-from supervisor.logs.pump import LONGEST_PAUSE, next_pause
+from supervisor.logs.pump import FOLLOWED_PAUSE, LONGEST_PAUSE, next_pause
 from supervisor.logs.rounds import Round
 from supervisor.logs.sink import Sink, Turn
 from supervisor.logs.source import Source, open_fifo
@@ -271,12 +271,12 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     assert source.pending() == 0
 
 
-@given(st.floats(0, LONGEST_PAUSE), st.floats(0, 4))
-def test_the_pause_stays_within_its_limits_and_moves_the_right_way(pause: float, fill: float) -> None:
-    following = next_pause(pause, fill)
+@given(st.floats(0, LONGEST_PAUSE), st.floats(0, 4), st.sampled_from([FOLLOWED_PAUSE, LONGEST_PAUSE]))
+def test_the_pause_stays_within_its_limits_and_moves_the_right_way(pause: float, fill: float, longest: float) -> None:
+    following = next_pause(pause, fill, longest)
 
-    assert 0 <= following <= LONGEST_PAUSE
-    assert following <= pause if fill >= 0.5 else following >= pause
+    assert 0 <= following <= max(longest, pause / 2)
+    assert following <= pause if fill >= 0.5 else following >= min(pause, longest)
 
 
 @pytest.mark.parametrize(
