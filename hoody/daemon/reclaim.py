@@ -75,7 +75,8 @@ def _recorded(record: UnitRecord, found: Iterable[Stray]) -> int | None:
 def _unrecorded(record: UnitRecord, found: Iterable[Stray]) -> Stray | None:
     """Return the newest main process that can be one whose start was not written down any more.
 
-    An incarnation that the record has seen end has no main process: what looks like one is a left-over of it.
+    An incarnation that the record has seen end has no main process: what looks like one is a left-over of it. One that
+    was started less than some milliseconds before the end of its daemon is judged by its looks.
     """
     progress = record.progress
     ended = progress.exit.incarnation if progress.exit is not None else 0

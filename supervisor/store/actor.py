@@ -24,7 +24,7 @@ from supervisor.store.messages import NoteProgress, StoreRequest
 WRITE_DEADLINE: Final = 10.0
 """A disk that has not answered for so many seconds is told to the askers; what it was asked may still happen."""
 GATHERING: Final = 0.02
-"""How long notes alone wait for company, in seconds. Nobody waits for them."""
+"""How long notes alone wait for company, in seconds, unless one tells of a new process. Nobody waits for them."""
 MOST_WAITING: Final = 10_000
 RETRY_DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -65,6 +65,8 @@ class StoreActor(Actor[StoreRequest]):
                 return
             self._asked.set()
         self._inbox.add(message)
+        if self._inbox.urgent and not self._failures:
+            self._asked.set()
         if not self._writing:
             self._writing = True
             context.spawn(self._write_all)
@@ -79,7 +81,7 @@ class StoreActor(Actor[StoreRequest]):
 
     async def _write_all(self) -> None:
         while self._inbox or self._failures:
-            if not self._inbox.asked:
+            if not (self._inbox.asked if self._failures else self._inbox.urgent):
                 await self._pause()
             self._asked = trio.Event()
             await self._write(self._inbox.take())

@@ -24,6 +24,8 @@ class Inbox:
         self._number = 0
         self.asked = 0
         """How many of the waiting requests have an asker."""
+        self.urgent = False
+        """Whether something waits that should not wait for company: a request, or word of a process that lives."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -32,7 +34,10 @@ class Inbox:
         """Put ``request`` behind all others; a note takes the place of an earlier one that it replaces."""
         if isinstance(request, NoteProgress):
             self._waiting[self._number, request.kind, request.name] = request
+            # The next daemon finds such a process also where this was not written, but not with the same certainty.
+            self.urgent = self.urgent or request.progress.live is not None
             return
+        self.urgent = True
         # Notes on the two sides of a request must not be merged: it may read, forget or define their unit.
         self._number += 1
         self._waiting[self._number, "", ""] = request
@@ -44,11 +49,12 @@ class Inbox:
         keys = list(self._waiting)[:LARGEST_BATCH]
         batch = [self._waiting.pop(key) for key in keys]
         self.asked -= sum(not isinstance(request, NoteProgress) for request in batch)
+        self.urgent = bool(self._waiting)
         return batch
 
     def put_back(self, notes: list[NoteProgress]) -> None:
         """Return notes that could not be written to the front, behind nothing and before everything newer."""
         newer = list(self._waiting.values())
-        self._waiting, self.asked = {}, 0
+        self._waiting, self.asked, self.urgent = {}, 0, False
         for request in (*notes, *newer):
             self.add(request)

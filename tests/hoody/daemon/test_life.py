@@ -58,6 +58,14 @@ def pid_of(under_test: HomeUnderTest, name: str = "web", *, other_than: int = 0)
     return found
 
 
+def progress_on_disk(under_test: HomeUnderTest) -> str:
+    connection = sqlite3.connect(under_test.home.database)
+    try:
+        return str(connection.execute("select document from progress").fetchall())
+    finally:
+        connection.close()
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
@@ -186,6 +194,7 @@ def test_an_agent_that_died_without_a_daemon_is_started_again_once_its_left_over
     agent = run_agent(under_test, "web", "sh", "-c", "setsid sleep 601 & exec sleep 600")
     eventually(lambda: len(under_test.processes()) == 2)
     (helper,) = set(under_test.processes()) - {agent}
+    eventually(lambda: f'"pid":{agent}' in progress_on_disk(under_test))
     under_test.kill_daemon()
     os.kill(agent, signal.SIGKILL)
 

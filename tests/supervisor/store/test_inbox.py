@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.store.inbox import LARGEST_BATCH, Inbox
-from supervisor.store.messages import ForgetUnit, LoadUnit, NoteProgress, Progress, StoreRequest
+from supervisor.store.messages import ForgetUnit, LiveRecord, LoadUnit, NoteProgress, Progress, StoreRequest
+from supervisor.units.driver import Identity
 from supervisor.units.status import Kind
 
 NOBODY: Any = None
@@ -59,6 +61,22 @@ def test_notes_are_not_merged_across_a_request() -> None:
     sent = [note(1), load("web"), note(2)]
 
     assert filled(*sent).take() == sent
+
+
+def test_word_of_a_living_process_does_not_wait_for_company() -> None:
+    live = LiveRecord(
+        incarnation=1, identity=Identity(pid=1, start_time=1, boot_id=""), started_at=datetime(2030, 1, 1, tzinfo=UTC)
+    )
+    inbox = filled(note(1))
+    assert not inbox.urgent
+
+    inbox.add(NoteProgress(kind=Kind.AGENT, name="web", progress=Progress(incarnation=1, live=live)))
+
+    assert inbox.urgent
+    inbox.take()
+    assert not inbox.urgent
+    inbox.add(load("web"))
+    assert inbox.urgent
 
 
 @given(st.lists(requests, max_size=30))
