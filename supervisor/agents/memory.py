@@ -1,14 +1,15 @@
 """Tell whether a process that was killed fell to the system's out-of-memory killer.
 
-The wait status only says SIGKILL. Two witnesses know more: the kernel counts its kills per control group, and it writes
-the pid into its log. The counter is raised before the victim gets its signal, so it is never late; the log names the
-victim, but not everybody may read it. Where both can be heard they must agree.
+The wait status only says SIGKILL. Two witnesses know more. The kernel's log names the victim's pid; where it can be
+read, it decides, and a look costs a microsecond as long as nothing new is in it. Otherwise the kernel counts its kills
+per control group, and raises the count before the victim gets its signal.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,10 @@ from typing import Final
 _VICTIM: Final = re.compile(rb"Killed process (\d+)")
 _COUNT: Final = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _RECORD_LIMIT: Final = 8192
+_REMEMBERED: Final = 64
+"""So many victims are remembered that nobody has asked about yet: most are not ours, and their pids are used again."""
+_FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC
+"""The number that the kernel gives to the namespace that it makes itself (``PROC_PID_INIT_INO``)."""
 
 
 def counter_file(cgroup: str, root: Path = Path("/sys/fs/cgroup")) -> Path | None:
@@ -62,12 +67,15 @@ class KernelLog:
     """The kernel's log from now on, where this user may read it."""
 
     def __init__(self, path: str = "/dev/kmsg") -> None:
-        self._victims: set[int] = set()
+        self._victims: deque[int] = deque(maxlen=_REMEMBERED)
+        self._descriptor: int | None = None
+        if not _pids_are_the_kernels():
+            return
         try:
-            self._descriptor: int | None = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             os.lseek(self._descriptor, 0, os.SEEK_END)
         except OSError:
-            self._descriptor = None  # no such device (a container), or not for this user
+            return  # no such device (a container), or not for this user
 
     @property
     def readable(self) -> bool:
@@ -76,10 +84,10 @@ class KernelLog:
 
     def names(self, pid: int) -> bool:
         """Tell whether the log has named ``pid`` since the last question about it."""
-        self._victims.update(victim for record in self._records() if (victim := victim_from(record)) is not None)
+        self._victims.extend(victim for record in self._records() if (victim := victim_from(record)) is not None)
         if pid not in self._victims:
             return False
-        self._victims.discard(pid)
+        self._victims.remove(pid)
         return True
 
     def close(self) -> None:
@@ -120,34 +128,32 @@ class OutOfMemory:
 
     def killed(self, pid: int, cgroup: str | None = None) -> bool:
         """Tell whether the process, which is dead and not reaped yet, was killed for want of memory."""
-        cgroup = _cgroup_of(str(pid)) if cgroup is None else cgroup
-        if hides_the_dead(cgroup):
-            if self._log.readable:
-                return self._log.names(pid)
-            cgroup = self._own  # the best guess: what we start is in our own group unless it leaves it
-        counted = self._counted(cgroup)
-        if counted is False:
-            return False
         if self._log.readable:
             return self._log.names(pid)
-        return bool(counted)
+        cgroup = _cgroup_of(str(pid)) if cgroup is None else cgroup
+        if hides_the_dead(cgroup):
+            cgroup = self._own  # the best guess: what we start is in our own group unless it leaves it
+        path = counter_file(cgroup, self._root)
+        count = _read_count(path)
+        # A group that was not known before has come up since we looked, so all of its kills are new.
+        before = self._counts.get(path, 0) if path is not None else 0
+        if path is None or count is None or count <= before:
+            return False
+        # Nobody can say which of several deaths a kill belongs to, so each counted kill is given to one of them.
+        self._counts[path] = before + 1
+        return True
 
     def close(self) -> None:
         """Give the descriptors back."""
         self._log.close()
 
-    def _counted(self, cgroup: str) -> bool | None:
-        """Tell whether the group has had a new kill; None where nothing counts."""
-        path = counter_file(cgroup, self._root)
-        count = _read_count(path)
-        if path is None or count is None:
-            return None
-        # A group that was not known before has come up since we looked, so all of its kills are new.
-        before = self._counts.get(path, 0)
-        if not self._log.readable:
-            # Nobody can say which of several deaths a kill belongs to, so each counted kill is given to one of them.
-            self._counts[path] = min(count, before + 1)
-        return count > before
+
+def _pids_are_the_kernels() -> bool:
+    """Tell whether our pids are those that the kernel's log names: not so in the process namespace of a container."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_PID_NAMESPACE
+    except OSError:
+        return False
 
 
 def _cgroup_of(who: str) -> str:

@@ -206,23 +206,42 @@ def supervised(role: str, count: int) -> Iterator[tuple[subprocess.Popen[str], i
         os.close(reading)
 
 
-def measure_restarts(role: str, count: int, rounds: int) -> list[float]:
-    """Kill one of ``count`` agents after the other; return the seconds until its successor wrote its first line."""
-    times = []
-    with supervised(role, count) as (_, reading):
-        pids = lines(reading)
-        alive = [next(pids) for _ in range(count)]
+class Victims:
+    """The agents of one supervisor, to be killed one after the other."""
+
+    def __init__(self, reading: int, count: int) -> None:
+        self.pids = lines(reading)
+        self.alive = [next(self.pids) for _ in range(count)]
+
+    def restart(self) -> float:
+        """Kill an agent; return the seconds until its successor has written its first line."""
+        victim = random.randrange(len(self.alive))
+        begun = time.perf_counter()
+        os.kill(self.alive[victim], signal.SIGKILL)
+        self.alive[victim] = next(self.pids)
+        return time.perf_counter() - begun
+
+    def end(self) -> None:
+        for pid in self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def measure_restarts(count: int, rounds: int) -> dict[str, list[float]]:
+    """Measure floor and driver by turns, so that a change in the machine's mood meets both."""
+    times: dict[str, list[float]] = {"floor": [], "driver": []}
+    with contextlib.ExitStack() as running:
+        victims = {}
+        for who in times:
+            _, reading = running.enter_context(supervised(f"{who}-restart", count))
+            victims[who] = Victims(reading, count)
         time.sleep(0.5)
         for _ in range(rounds):
-            victim = random.randrange(count)
-            begun = time.perf_counter()
-            os.kill(alive[victim], signal.SIGKILL)
-            alive[victim] = next(pids)
-            times.append(time.perf_counter() - begun)
-            time.sleep(0.005)
-    for pid in alive:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            for who, values in times.items():
+                values.append(victims[who].restart())
+                time.sleep(0.005)
+    for found in victims.values():
+        found.end()
     return times
 
 
@@ -256,11 +275,7 @@ def best(measure: Callable[[], dict[str, float]], times: int) -> dict[str, float
 def compare(rounds: int, many: int, stopped: int, repeats: int) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for count in (1, many):
-        # Alternating, so that a change in the machine's mood meets both.
-        found: dict[str, list[float]] = {"floor": [], "driver": []}
-        for _ in range(repeats):
-            for who, values in found.items():
-                values.extend(measure_restarts(f"{who}-restart", count, rounds))
+        found = measure_restarts(count, rounds * repeats)
         for share in (0.5, 0.99):
             pair = {who: percentile(values, share) for who, values in found.items()}
             table[f"restart p{share * 100:.0f}, {count} processes (ms)"] = row(pair, 1000)

@@ -84,31 +84,35 @@ def mute(tmp_path: Path) -> Machine:
     return Machine(tmp_path, log=False)
 
 
-def test_a_kill_that_the_group_did_not_count_was_not_for_memory(machine: Machine) -> None:
+def test_the_process_that_the_log_names_is_told_once_and_no_other(machine: Machine) -> None:
+    judge = machine.judge()
+    assert not judge.killed(4242)
+    machine.say(b"6,1,1,-;something else\n" + IN_GROUP)
+
+    assert not judge.killed(4243)
+    assert judge.killed(4242)
+    assert not judge.killed(4242)
+    judge.close()
+    judge.close()
+
+
+def test_the_log_of_a_kernel_that_counts_other_pids_is_not_heard(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.agents.memory._FIRST_PID_NAMESPACE", 1)
     judge = machine.judge()
     machine.say(IN_GROUP)
 
     assert not judge.killed(4242, CGROUP_V2)
-    judge.close()
-
-
-def test_a_counted_kill_belongs_to_the_process_that_the_log_names(machine: Machine) -> None:
-    judge = machine.judge()
     machine.count(3)
-    machine.say(b"6,1,1,-;something else\n" + IN_GROUP)
-
-    assert not judge.killed(4243, CGROUP_V2)
     assert judge.killed(4242, CGROUP_V2)
-    judge.close()
-    judge.close()
 
 
 def test_what_the_log_said_before_we_listened_is_of_no_concern(machine: Machine) -> None:
     machine.say(IN_GROUP)
     judge = machine.judge()
-    machine.count(3)
 
-    assert not judge.killed(4242, CGROUP_V2)
+    assert not judge.killed(4242)
     judge.close()
 
 
@@ -127,16 +131,6 @@ def test_a_group_that_has_come_up_since_starts_at_zero(mute: Machine) -> None:
     assert not judge.killed(10, CGROUP_V2)
 
 
-def test_without_a_counter_the_log_alone_decides(machine: Machine) -> None:
-    judge = machine.judge()
-    machine.events.unlink()
-    machine.say(IN_SYSTEM)
-
-    assert judge.killed(77, CGROUP_V2)
-    assert not judge.killed(77, CGROUP_V2)
-    judge.close()
-
-
 def test_without_any_witness_nothing_is_claimed(mute: Machine) -> None:
     judge = mute.judge()
     mute.events.unlink()
@@ -145,16 +139,7 @@ def test_without_any_witness_nothing_is_claimed(mute: Machine) -> None:
     assert not judge.killed(77, "")
 
 
-def test_where_the_group_of_the_dead_is_hidden_the_log_decides(machine: Machine) -> None:
-    judge = machine.judge()
-    machine.say(IN_GROUP)
-
-    assert judge.killed(4242, CGROUP_V1_OF_THE_DEAD)
-    assert not judge.killed(4242, CGROUP_V1_OF_THE_DEAD)
-    judge.close()
-
-
-def test_where_the_group_of_the_dead_is_hidden_and_the_log_too_our_own_group_decides(
+def test_where_the_group_of_the_dead_is_hidden_our_own_group_decides(
     mute: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("supervisor.agents.memory._cgroup_of", lambda _: CGROUP_V2)
