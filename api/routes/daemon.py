@@ -6,15 +6,22 @@ import os
 import platform
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from attrs import frozen
 
 from api.answers import Answer, json_answer
 from api.endpoints import API, Call, Effect, Endpoints, NoBody, NoQuery
-from supervisor.errors import StorageError
-from supervisor.runtime import TreeNode
+from api.services import Services
+from api.tree_view import ShownNode, show_units
+from supervisor.errors import HoodyError, StorageError
+from supervisor.units.messages import ListUnits
+from supervisor.units.status import Kind, UnitView
 
 routes = Endpoints()
+
+_PATIENCE: Final = 2.0
+"""Seconds for the directories: the tree is looked at when something is wrong, and is shown without them then."""
 
 
 @frozen(kw_only=True)
@@ -70,10 +77,25 @@ async def show_status(call: Call[NoQuery]) -> Answer:
     )
 
 
-@routes.add("GET", f"{API}/tree", answer=TreeNode)
+@routes.add("GET", f"{API}/tree", answer=ShownNode)
 async def show_tree(call: Call[NoQuery]) -> Answer:
-    """Show the supervision tree: strategies, states and restarts."""
-    return json_answer(call.services.system.tree())
+    """Show the supervision tree: strategies, states and restarts, and the units beside their keepers."""
+    services = call.services
+    views = [view for kind in Kind for view in await _views(services, kind)]
+    return json_answer(show_units(services.system.tree(), views))
+
+
+async def _views(services: Services, kind: Kind) -> tuple[UnitView, ...]:
+    """Ask the directory of a kind. One that is not there, or is in trouble, must not hide the tree that shows it."""
+    if services.system.registry.whereis(f"{kind.value}s") is None:
+        return ()
+    try:
+        views: tuple[UnitView, ...] = await services.ask(
+            f"{kind.value}s", lambda reply: ListUnits(reply_to=reply), timeout=_PATIENCE
+        )
+    except HoodyError:
+        return ()
+    return views
 
 
 @routes.add("POST", f"{API}/token/rotate", answer=NewToken, problems=(StorageError,))

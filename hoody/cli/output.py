@@ -16,7 +16,7 @@ from hoody.cli.text import clean_cell
 if TYPE_CHECKING:
     from hoody.client.types import Unit
 
-_STATE_COLOURS: Final = {
+STATE_COLOURS: Final = {
     "RUNNING": "green",
     "STARTING": "yellow",
     "STOPPING": "yellow",
@@ -58,7 +58,7 @@ def _table(units: Sequence[Unit], *, wide: bool, now: datetime) -> str:
         _WIDE_HEAD if wide else _HEAD,
         [_row(unit, now, wide=wide) for unit in units],
         columns=0 if wide else console.columns(sys.stdout),
-        paint=lambda column, text: _STATE_COLOURS.get(text) if column in {1, 2} else None,
+        paint=lambda column, text: STATE_COLOURS.get(text) if column in {1, 2} else None,
         colour=lambda text, colour: console.paint(text, colour, on=colours),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hoody.cli.text import clean_cell
 
 if TYPE_CHECKING:
-    from hoody.client.types import TreeNode
+    from hoody.client.types import TreeNode, UnitSummary
 
 UNICODE = ("├─ ", "└─ ", "│  ", "   ")
 ASCII = ("|- ", "`- ", "|  ", "   ")
@@ -29,7 +29,21 @@ def draw(node: TreeNode, describe: Callable[[TreeNode], str], branches: tuple[st
 
 
 def plain(node: TreeNode, *, paint: Callable[[str], str] = str) -> str:
-    """Describe one node: its id, what it is, its state, and its restarts where there were any."""
+    """Describe one node: its id, what it is, its state, and its restarts where there were any.
+
+    Where it is the keeper of a unit that is what one wants to see, the unit; the keeper itself is told of only where
+    it is not well.
+    """
+    unit = node.get("unit")
+    if unit is None:
+        return "  ".join(_node_words(node, paint))
+    words = [clean_cell(node["id"]), f"[{unit['kind']}]", *_unit_words(unit, paint)]
+    if node["restarts"] or node["state"] != "up":
+        words.append(f"(its keeper: {', '.join(_node_words(node, paint)[2:])})")
+    return "  ".join(words)
+
+
+def _node_words(node: TreeNode, paint: Callable[[str], str]) -> list[str]:
     kind = node["kind"].replace("_", " ") + (f" ({node['strategy']})" if node["strategy"] else "")
     words = [clean_cell(node["id"]), f"[{kind}]", paint(node["state"])]
     if node["restarts"]:
@@ -38,4 +52,19 @@ def plain(node: TreeNode, *, paint: Callable[[str], str] = str) -> str:
         words.append(f"(of its brake {node['intensity_used']}/{node['intensity_allowed']})")
     if node["crash_loop"]:
         words.append("crash loop")
-    return "  ".join(words)
+    return words
+
+
+def _unit_words(unit: UnitSummary, paint: Callable[[str], str]) -> list[str]:
+    words = [paint(unit["state"])]
+    if unit["state"] == "RUNNING" and not unit["ready"]:
+        words.append("not ready")
+    if unit["health"] != "none":
+        words.append(paint(unit["health"]))
+    if unit["restarts"]:
+        words.append(f"restarts: {unit['restarts']}")
+    if unit["crash_loop"]:
+        words.append("crash loop")
+    if unit["reason"]:
+        words.append(clean_cell(unit["reason"]))
+    return words

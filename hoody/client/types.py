@@ -131,8 +131,22 @@ class DaemonStatus(TypedDict):
     folders: dict[str, str]
 
 
+class UnitSummary(TypedDict):
+    """A unit in the tree: what its program is doing."""
+
+    kind: str
+    state: State
+    desired: Literal["running", "stopped"]
+    ready: bool
+    health: Literal["starting", "healthy", "unhealthy", "none"]
+    pid: int | None
+    restarts: int
+    crash_loop: bool
+    reason: str
+
+
 class TreeNode(TypedDict):
-    """A node of the supervision tree with what is below it."""
+    """A node of the supervision tree with what is below it; ``unit`` where it is the keeper of one."""
 
     id: str
     kind: Literal["supervisor", "dynamic_supervisor", "actor", "service"]
@@ -143,6 +157,7 @@ class TreeNode(TypedDict):
     intensity_used: int
     intensity_allowed: int
     crash_loop: bool
+    unit: UnitSummary | None
     children: list[TreeNode]
 
 

@@ -12,8 +12,10 @@ import trio
 from api.endpoints import Effect, Endpoint
 from api.routes import ENDPOINTS
 from api.rules import FAILURES_PER_SECOND
-from supervisor.errors import error_classes
-from tests.api.conftest import Daemon
+from supervisor.errors import Unavailable, error_classes
+from supervisor.runtime import Actor, Context, actor
+from supervisor.units.messages import DirectoryRequest
+from tests.api.conftest import Daemon, Start
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
 HOSTS = (
@@ -207,6 +209,40 @@ async def test_the_tree_is_shown_with_its_strategy_and_its_children(daemon: Daem
 
     assert got["strategy"] == "rest_for_one"
     assert [child["id"] for child in got["children"]] == ["store", "logs", "agents-units", "agents", "http"]
+
+
+async def test_the_tree_shows_every_unit_beside_its_keeper(daemon: Daemon) -> None:
+    await daemon.client.post("/api/v1/agents", json={"name": "up", "command": "sleep", "start_seconds": 0})
+    await daemon.client.post("/api/v1/agents", json={"name": "ill", "command": "broken"})
+    await daemon.client.post("/api/v1/agents/up/start?wait=true", json={})
+
+    tree = (await daemon.client.get("/api/v1/tree")).json
+    (keepers,) = [child for child in tree["children"] if child["id"] == "agents-units"]
+    nodes = {child["id"]: child for child in keepers["children"]}
+    assert (nodes["up"]["kind"], nodes["up"]["state"]) == ("actor", "up")
+    assert (nodes["up"]["unit"]["kind"], nodes["up"]["unit"]["state"], nodes["up"]["unit"]["ready"]) == (
+        "agent",
+        "RUNNING",
+        True,
+    )
+    assert nodes["ill"]["state"] == "up"
+    assert "could not start: no such file" in nodes["ill"]["unit"]["reason"]
+    assert keepers["unit"] is None
+
+
+class InTrouble(Actor[DirectoryRequest]):
+    """A directory that answers nothing but that it cannot."""
+
+    async def handle(self, message: DirectoryRequest, context: Context[DirectoryRequest]) -> None:
+        message.reply_to.fail(Unavailable("the directory is in trouble"))
+
+
+async def test_a_directory_in_trouble_does_not_hide_the_tree(start: Start) -> None:
+    async with start(agents=actor("agents", InTrouble)) as daemon:
+        got = await daemon.client.get("/api/v1/tree")
+
+    assert got.status == 200
+    assert [child["id"] for child in got.json["children"]] == ["store", "logs", "agents", "http"]
 
 
 @pytest.mark.parametrize("leave", [True, False])

@@ -9,7 +9,7 @@ from hoody.cli import console
 from hoody.cli.command import command
 from hoody.cli.console import say
 from hoody.cli.options import output_options
-from hoody.cli.output import print_json
+from hoody.cli.output import STATE_COLOURS, print_json
 from hoody.cli.tree_drawing import ASCII, UNICODE, draw, plain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _COLOURS = {
     "waiting": "yellow",
     "failed": "red",
     "stuck": "red",
+    **STATE_COLOURS,
 }
 
 

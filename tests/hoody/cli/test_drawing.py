@@ -68,6 +68,34 @@ def test_a_node_tells_its_strategy_and_its_restarts() -> None:
     assert plain(found) == "a  [supervisor (rest_for_one)]  up  restarts: 2  (of its brake 1/3)  crash loop"
 
 
+def kept(**given: Any) -> Any:
+    nothing = {"kind": "agent", "state": "RUNNING", "desired": "running", "ready": True, "health": "none", "pid": 7}
+    return nothing | {"restarts": 0, "crash_loop": False, "reason": ""} | given
+
+
+def test_a_keeper_is_drawn_as_the_unit_that_it_keeps() -> None:
+    assert plain(node("web", unit=kept())) == "web  [agent]  RUNNING"
+
+
+def test_a_unit_that_is_not_well_says_how_and_why() -> None:
+    found = kept(state="BACKOFF", ready=False, restarts=3, crash_loop=True, health="unhealthy", reason="bad\n\x1b[2J")
+
+    drawn = plain(node("web", unit=found))
+
+    assert drawn.startswith("web  [agent]  BACKOFF  unhealthy  restarts: 3  crash loop  bad")
+    assert drawn.isprintable()
+
+
+def test_a_unit_that_is_up_and_not_ready_says_so() -> None:
+    assert plain(node("web", unit=kept(ready=False))) == "web  [agent]  RUNNING  not ready"
+
+
+def test_a_keeper_that_is_not_well_is_told_of_beside_its_unit() -> None:
+    found = node("web", unit=kept(), state="waiting", restarts=2)
+
+    assert plain(found) == "web  [agent]  RUNNING  (its keeper: waiting, restarts: 2)"
+
+
 def unit(**status: Any) -> Any:
     nothing = {"state": "STOPPED", "desired": "stopped", "reason": "", "ready": False, "health": "none", "pid": None}
     nothing |= {"incarnation": 0, "restarts": 0, "started_at": None, "exit": None, "next_retry_at": None}

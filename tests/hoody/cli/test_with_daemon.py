@@ -331,7 +331,7 @@ def test_the_tree_shows_the_daemon_and_its_agents(hoody: Any) -> None:
     drawn = hoody("tree", PYTHONIOENCODING="utf-8").stdout
 
     assert drawn.splitlines()[0].startswith("hoody  [supervisor")
-    assert re.search(r"^[│├└─ ]+\S*leaf  \[actor\]  up", drawn, re.MULTILINE), drawn
+    assert re.search(r"^[│├└─ ]+\S*leaf  \[agent\]  RUNNING$", drawn, re.MULTILINE), drawn
     assert all(line.isascii() for line in hoody("tree", PYTHONIOENCODING="ascii").stdout.splitlines())
     hoody.forget("leaf")
 
