@@ -127,9 +127,7 @@ class Mailbox(Generic[M]):
 
     def own(self, pending: Pending) -> None:
         """Answer for ``pending`` when the actor ends."""
-        if self.exit is not None:
-            pending.resolve(outcome.Error(ActorStopped(self.name, self.exit)))
-        elif self._asks is None:
+        if self._asks is None:
             self._asks = {pending}
         else:
             self._asks.add(pending)

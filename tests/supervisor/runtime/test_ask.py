@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import trio
 import trio.testing
@@ -22,7 +24,7 @@ from supervisor.runtime import (
     System,
     actor,
 )
-from supervisor.runtime.testing import Faults, ReplyBox, crash_at_every_point, running
+from supervisor.runtime.testing import Faults, ReplyBox, crash_at_every_point, run_with_clock, running
 from tests.supervisor.runtime.parts import FOREVER, Ask, Do, Message, Note, Notebook, Read, read, root
 
 
@@ -201,6 +203,64 @@ async def test_asks_that_wait_for_room_fail_when_the_actor_ends(autojump_clock: 
         assert trio.current_time() == pytest.approx(1)
 
 
+async def test_several_asks_wait_for_room_in_their_order(autojump_clock: object) -> None:
+    handled: list[str] = []
+
+    async def pause(_context: Context[Message]) -> None:
+        await trio.sleep(1)
+
+    async def ask(ref: ActorRef[Message], text: str) -> None:
+        async def answer(_context: Context[Message], reply: Reply[str]) -> None:
+            handled.append(text)
+            reply.send(text)
+
+        assert await ref.ask(lambda reply: Ask(answer, reply), timeout=10) == text
+
+    async with running(root(actor("book", Notebook, mailbox=1))) as system, trio.open_nursery() as nursery:
+        ref = system.registry.ref("book")
+        ref.tell(Do(pause))
+        await trio.testing.wait_all_tasks_blocked()
+        for text in ("first", "second", "third"):
+            nursery.start_soon(ask, ref, text)
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert handled == ["first", "second", "third"]
+
+
+async def test_a_reply_that_is_answered_before_the_message_is_sent_counts(autojump_clock: object) -> None:
+    def answer_at_once(reply: Reply[str]) -> Message:
+        reply.send("already")
+        return Note("x")
+
+    async with running(root(actor("book", Notebook))) as system:
+        assert await system.registry.ref("book").ask(answer_at_once, timeout=1) == "already"
+
+
+def test_a_message_that_cannot_be_built_fails_its_ask_and_nothing_else() -> None:
+    caught: list[Exception] = []
+
+    def broken(reply: Reply[str]) -> Message:
+        raise ValueError("no message")
+
+    async def main() -> None:
+        async with running(root(actor("book", Notebook))) as system:
+            ref = system.registry.ref("book")
+            for _ in range(2):
+                try:
+                    await ref.ask(broken, timeout=1)
+                except ValueError as error:
+                    caught.append(error)
+            # The traceback kept the reply alive; now it goes, in the middle of the run ...
+            caught.pop()
+            gc.collect()
+            assert await read(ref) == ()
+
+    run_with_clock(main)
+    # ... and after it.
+    caught.clear()
+    gc.collect()
+
+
 @frozen
 class Forward:
     """A request that is passed on."""
@@ -275,6 +335,27 @@ async def test_a3_a_request_that_was_passed_on_survives_the_end_of_the_desk(auto
             await trio.testing.wait_all_tasks_blocked()
 
             assert answers == ["still here"]
+
+
+async def test_a_request_that_is_passed_on_after_its_asker_has_gone_is_no_harm(autojump_clock: object) -> None:
+    class SlowDesk(Desk):
+        """Takes its time."""
+
+        async def handle(self, message: Forward | None, context: Context[Forward | None]) -> None:
+            await trio.sleep(2)
+            await super().handle(message, context)
+
+    tree = root(actor("keeper", Keeper), actor("desk", lambda: SlowDesk("keeper")))
+    async with running(tree) as system:
+        with trio.move_on_after(1):
+            await system.registry.ref("desk").ask(Forward, timeout=50)
+        await trio.sleep(2)
+        keeper = system.registry.ref("keeper")
+        keeper.tell("too late")
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert keeper.pending == 0
+        assert not keeper.stopped
 
 
 async def test_a_name_that_nobody_has_is_told_as_such(autojump_clock: object) -> None:

@@ -11,10 +11,13 @@ from supervisor.runtime import (
     Actor,
     ActorRef,
     ActorStopped,
+    ChildEnded,
     Context,
+    Crashed,
     DeadLetter,
     MailboxFull,
     Reply,
+    ReplyDropped,
     SpecError,
     System,
     actor,
@@ -22,7 +25,7 @@ from supervisor.runtime import (
 from supervisor.runtime.mailbox import Mailbox
 from supervisor.runtime.ref import mailbox_of
 from supervisor.runtime.testing import EventLog, run_with_clock, running
-from tests.supervisor.runtime.parts import FOREVER, Do, Message, Note, Notebook, Read, read, root
+from tests.supervisor.runtime.parts import FOREVER, Ask, Do, Message, Note, Notebook, Read, read, root
 
 
 async def nothing(_context: Context[Message]) -> None:
@@ -235,6 +238,30 @@ async def test_what_is_put_aside_takes_up_room_and_is_not_lost_silently(autojump
     assert system.dead_letters.total == 2
 
 
+async def test_what_finds_no_room_aside_is_an_error_and_unstashing_nothing_is_none(autojump_clock: object) -> None:
+    log = EventLog()
+    system = System()
+    system.telemetry.attach(log)
+
+    class Overfull(Actor[str]):
+        """Tries to put aside what newer messages have taken the room of."""
+
+        async def handle(self, message: str, context: Context[str]) -> None:
+            context.unstash()
+            await trio.sleep(1)
+            context.stash(message)
+
+    async with running(root(actor("o", Overfull, mailbox=1, restart=FOREVER)), system=system):
+        ref: ActorRef[str] = system.registry.ref("o")
+        ref.tell("a")
+        await trio.testing.wait_all_tasks_blocked()
+        ref.tell("b")
+        ended = await log.wait_for(ChildEnded)
+
+    assert isinstance(ended.reason, Crashed)
+    assert isinstance(ended.reason.error, MailboxFull)
+
+
 class Fragile(Actor[int]):
     """Crashes on negative numbers, waits on odd ones."""
 
@@ -281,9 +308,6 @@ async def test_a_handled_message_is_not_kept_alive(autojump_clock: object) -> No
 
     async def drop(_context: Context[Message], reply: Reply[str]) -> None:
         dropped.append("handled")
-
-    from supervisor.runtime import ReplyDropped
-    from tests.supervisor.runtime.parts import Ask
 
     async with running(root(actor("book", Notebook))) as system:
         with pytest.raises(ReplyDropped):

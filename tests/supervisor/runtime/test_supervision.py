@@ -21,8 +21,10 @@ from supervisor.runtime import (
     ChildSpec,
     ChildState,
     ChildUnstoppable,
+    CleanupFailed,
     Crashed,
     DuplicateChild,
+    NameTaken,
     NodeKind,
     OnGiveUp,
     ReplyDropped,
@@ -362,6 +364,28 @@ async def test_a_hurry_bounds_even_those_that_obey_slowly(autojump_clock: object
     assert trio.current_time() < 3
 
 
+async def test_a_hurry_shortens_a_stop_that_cancellation_has_forced(autojump_clock: object) -> None:
+    system = System()
+    slow = Behaviour(stopping_takes=50)
+    tree = root(*(Scripted(each, slow).spec(shutdown=Shutdown.within(100)) for each in "ab"))
+
+    async def hurry() -> None:
+        await trio.sleep(2)
+        system.hurry()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hurry)
+        with trio.move_on_after(1):
+            await run(tree, system=system)
+
+    assert trio.current_time() < 5
+
+
+def test_a_system_that_does_not_run_has_no_way_back_to_its_thread() -> None:
+    with pytest.raises(SupervisorBug):
+        _ = System().token
+
+
 async def test_a_shutdown_of_a_tree_that_is_gone_does_nothing(autojump_clock: object) -> None:
     async with running(root()) as system:
         pass
@@ -479,7 +503,92 @@ async def test_a_background_task_that_resists_is_reported_with_its_service(autoj
     assert [event.path for event in log.of(ChildUnstoppable)] == ["root/s"]
 
 
+async def test_a_background_task_that_crashes_while_it_is_cancelled_is_told_beside_the_end(
+    autojump_clock: object,
+) -> None:
+    system, log = listening()
+
+    async def fail_at_the_end() -> None:
+        try:
+            await trio.sleep(math.inf)
+        finally:
+            raise ValueError("at the end")
+
+    async def serve(service: ServiceContext) -> None:
+        service.spawn(fail_at_the_end)
+        service.started()
+        await service.stopping.wait()
+
+    async with running(root(ChildSpec("s", serve)), system=system):
+        await trio.testing.wait_all_tasks_blocked()
+
+    (beside,) = log.of(CleanupFailed)
+    assert isinstance(beside.reason, Crashed)
+    assert str(beside.reason.error) == "at the end"
+    assert log.of(ChildEnded)[0].reason == Stopped("the block is over")
+
+
+async def test_what_a_failing_service_spawns_is_cancelled_at_once(autojump_clock: object) -> None:
+    ran: list[str] = []
+
+    async def task() -> None:
+        await trio.lowlevel.checkpoint()
+        ran.append("task")
+
+    async def serve(service: ServiceContext) -> None:
+        service.started()
+        service.fail(ValueError("first"))
+        service.fail(ValueError("second"))
+        service.spawn(task)
+        await trio.sleep(math.inf)
+
+    system, log = listening()
+    async with running(root(ChildSpec("s", serve, restart=ONCE)), system=system):
+        ended = await log.wait_for(ChildEnded)
+
+    assert isinstance(ended.reason, Crashed)
+    assert str(ended.reason.error) == "first"
+    assert ran == []
+
+
 # ---- dynamic supervisors ----
+
+
+async def test_two_dynamic_supervisors_cannot_have_one_name(autojump_clock: object) -> None:
+    reason = await run(root(dynamic_supervisor("a", name="same"), dynamic_supervisor("b", name="same")))
+
+    assert isinstance(reason, Crashed)
+    assert isinstance(reason.error, StartFailed)
+    assert isinstance(reason.error.cause, NameTaken)
+
+
+async def test_requests_to_a_tree_that_is_torn_down_are_answered(autojump_clock: object) -> None:
+    async def interrupted(service: ServiceContext) -> None:
+        service.started()
+        await trio.sleep(1)
+        raise KeyboardInterrupt
+
+    system = System()
+    ends: list[str] = []
+
+    async def add() -> None:
+        await trio.sleep(0.5)
+        units = system.dynamic("units")
+        await units.start_child(ChildSpec("b", interrupted))
+        try:
+            await units.start_child(Scripted("a", Behaviour(opening=Opening.HANGS)).spec())
+        except ActorStopped:
+            ends.append("told")
+
+    async def tear_down() -> None:
+        with pytest.raises(BaseExceptionGroup):
+            await run(root(dynamic_supervisor("units")), system=system)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tear_down)
+        nursery.start_soon(add)
+
+    assert ends == ["told"]
 
 
 async def test_a_child_added_at_run_time_is_up_when_the_call_returns(autojump_clock: object) -> None:
