@@ -39,4 +39,5 @@ bench *args:
 
 # write the generated pages: command line, state diagram
 docs:
-    {{ bin }}/python docs/generate.py
+    {{ bin }}/python -m hoody.cli.reference > docs/reference/cli.md
+    {{ bin }}/python -m supervisor.units.diagram > docs/unit-machine.md
