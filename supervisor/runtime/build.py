@@ -43,7 +43,8 @@ def actor(
 ) -> ChildSpec:
     """Describe an actor. ``factory`` makes a fresh one for every incarnation.
 
-    It is registered as ``name`` (default: its id) while it lives. Its ``post_stop`` gets at most ``cleanup`` seconds.
+    It is registered as ``name`` (default: its id) while it lives. After its ``shutdown`` time, which is for the handler
+    at hand, its background tasks and its ``post_stop`` together get at most ``cleanup`` seconds (the tasks half of it).
     With ``drain`` a stop first lets it handle what its mailbox holds, within the shutdown time; without, the message
     at hand is its last.
     """

@@ -24,10 +24,12 @@ class Incarnation(ServiceContext):
         # Asked to stop before its first step: it need not begin.
         ended = NORMAL if self.stop_detail is not None else await contain(self.scope, self.spec.start, self)
         reason = self._verdict(ended)
-        if not self.scope.cancel_called and (self._at_end is not None or self._task_scopes):
+        self._winding_up = True
+        if self._at_end is not None or self._task_scopes:
             self.arm(self.cleanup + self.spec.shutdown.abandon_after, self._abandon)
         if self._at_end is not None:
             shield = trio.CancelScope(shield=True, deadline=trio.current_time() + self.cleanup)
+            self._cleanup_scope = shield
             reason = self._after_cleanup(reason, await contain(shield, self._at_end, reason))
         self._main_reason = reason
         # A crash's traceback refers to this frame: without this the two would keep each other alive.
@@ -41,6 +43,8 @@ class Incarnation(ServiceContext):
 
     def stop(self, detail: str, *, at_once: bool = False) -> None:
         """Ask the incarnation to stop, and cancel it once its shutdown time has passed; ``at_once`` grants it none.
+
+        The shutdown time is for what the incarnation is doing; its clean-up has a time of its own.
 
         Supervisors have no such time: what is below them bounds their stop, and a hurry reaches each of them directly.
         """
@@ -57,7 +61,7 @@ class Incarnation(ServiceContext):
             seconds = 0.0
         if seconds <= 0:
             self.cancel("its time to stop has passed")
-        elif not self.scope.cancel_called:
+        elif not self.scope.cancel_called and not self._winding_up:
             self.arm(seconds, partial(self.cancel, "its time to stop has passed"))
 
     def _verdict(self, ended: ExitReason) -> ExitReason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVarTuple
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVarTuple
 
 import trio
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Ts = TypeVarTuple("Ts")
 AtEnd: TypeAlias = Callable[[ExitReason], Awaitable[None]]
+
+HURRY: Final = 2.0
+"""How long a stop may still take once somebody has lost patience."""
 
 
 class Host(Protocol):
@@ -47,9 +50,9 @@ class ServiceContext:
     """
 
     __slots__ = (
-        "_at_end", "_failure", "_host", "_main_reason", "_stopping", "_task_scopes", "_tasks_done", "_timer",
-        "cancelled_by", "cleanup", "incarnation", "on_stop", "path", "scope", "snapshot", "spec", "stop_detail",
-        "system", "up",
+        "_at_end", "_cleanup_scope", "_failure", "_host", "_main_reason", "_stopping", "_task_scopes", "_tasks_done",
+        "_timer", "_winding_up", "cancelled_by", "cleanup", "incarnation", "on_stop", "path", "scope", "snapshot",
+        "spec", "stop_detail", "system", "up",
     )  # fmt: skip
 
     def __init__(self, host: Host, system: System, spec: ChildSpec, path: str, incarnation: int) -> None:
@@ -67,6 +70,8 @@ class ServiceContext:
         self.snapshot: Callable[[], tuple[TreeNode, ...]] | None = None
         self._stopping: trio.Event | None = None
         self._at_end: AtEnd | None = None
+        self._cleanup_scope: trio.CancelScope | None = None
+        self._winding_up = False
         self._failure: Exception | None = None
         self._main_reason: ExitReason | None = None
         self._task_scopes: set[trio.CancelScope] | None = None
@@ -134,13 +139,28 @@ class ServiceContext:
         self._host.child_stuck(self, paths)
 
     def cancel(self, why: str) -> None:
-        """Cancel the incarnation and its tasks, and report it if it goes on all the same."""
+        """Cancel the incarnation and its tasks, and report it if it goes on all the same.
+
+        Its clean-up still gets its time: only :meth:`hasten` shortens that.
+        """
         if self.scope.cancel_called:
             return
         self.cancelled_by = why
         self.scope.cancel(reason=f"{self.path}: {why}")
         self._cancel_tasks(why)
-        self.arm(self.spec.shutdown.abandon_after, self._abandon)
+        if not self._winding_up:
+            self.arm(self.cleanup + self.spec.shutdown.abandon_after, self._abandon)
+
+    def hasten(self, within: float) -> None:
+        """Let the clean-up, now or when it comes to it, take no longer than ``within`` seconds from now on."""
+        self.cleanup = min(self.cleanup, within)
+        now = trio.current_time()
+        if self._cleanup_scope is not None:
+            self._cleanup_scope.deadline = min(self._cleanup_scope.deadline, now + within)
+        if self._winding_up or self.scope.cancel_called:
+            patience = within + self.spec.shutdown.abandon_after
+            if self._timer is not None and now + patience < self._timer.when:
+                self.arm(patience, self._abandon)
 
     def arm(self, delay: float, callback: Callable[[], None]) -> None:
         """Set the one deadline that the incarnation is under, replacing the one before."""

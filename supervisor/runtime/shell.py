@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
+from typing import Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 import trio
 
@@ -40,7 +40,7 @@ from supervisor.runtime.children import Books, Child
 from supervisor.runtime.errors import SupervisorBug
 from supervisor.runtime.incarnation import Incarnation
 from supervisor.runtime.reasons import Cancelled, Crashed, ExitReason, Stopped
-from supervisor.runtime.service import ServiceContext
+from supervisor.runtime.service import HURRY, ServiceContext
 from supervisor.runtime.spec import ChildSpec
 from supervisor.runtime.telemetry import ChildGaveUp, RestartScheduled
 from supervisor.runtime.timers import Timer
@@ -50,9 +50,6 @@ E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
 
 SharedEvent: TypeAlias = ChildEvent | StopAsked
-
-HURRY: Final = 2.0
-"""How long a stop may still take once somebody has lost patience."""
 
 
 class Core(Protocol[E_contra]):
@@ -165,6 +162,7 @@ class SupervisorShell(Generic[E]):
         for child in tuple(self._live.values()):
             if child.stop_detail is not None:
                 child.stop(child.stop_detail, at_once=True)
+                child.hasten(HURRY)
         self._expire_after(HURRY)
 
     def _expire_after(self, seconds: float) -> None:
@@ -179,6 +177,7 @@ class SupervisorShell(Generic[E]):
         for child in tuple(self._live.values()):
             child.stop("the time of the whole stop has passed")
             child.cancel("the time of the whole stop has passed")
+            child.hasten(0.0)
 
     # ---- the host of incarnations ----
 
@@ -243,7 +242,7 @@ class SupervisorShell(Generic[E]):
             case StartChild(spec, incarnation):
                 self._start(spec, incarnation)
             case StopChild(child_id, _, detail):
-                self._live[child_id].stop(detail, at_once=self._hurried)
+                self._stop(self._live[child_id], detail)
             case Delay(child_id, incarnation, seconds):
                 due = partial(self._delay_over, child_id, incarnation)
                 self._delays[child_id] = self.system.timers.call_later(seconds, due)
@@ -271,6 +270,11 @@ class SupervisorShell(Generic[E]):
         self._live[spec.id] = child
         child.arm(spec.start_within, child.start_overdue)
         self.nursery.start_soon(child.run, name=child.path)
+
+    def _stop(self, child: Incarnation, detail: str) -> None:
+        child.stop(detail, at_once=self._hurried)
+        if self._hurried:
+            child.hasten(HURRY)
 
     def _delay_over(self, child_id: str, incarnation: int) -> None:
         del self._delays[child_id]

@@ -33,8 +33,9 @@ class NodeKind(StrEnum):
 class Shutdown:
     """How a child is brought to its end.
 
-    It is asked to stop and has ``seconds`` for it; then it is cancelled. A child that still goes on ``abandon_after``
-    seconds later cannot be ended by anybody in this process: it is reported, and the plan goes on without it.
+    It is asked to stop and has ``seconds`` for it; then it is cancelled. Its clean-up has a time of its own. A child
+    that still goes on ``abandon_after`` seconds after all that cannot be ended by anybody in this process: it is
+    reported, and the plan goes on without it.
     """
 
     seconds: float = field(validator=ge(0))

@@ -16,7 +16,7 @@ from supervisor.runtime.incarnation import Incarnation
 from supervisor.runtime.reasons import NORMAL, Crashed, ExitReason, describe
 from supervisor.runtime.registry import Registry
 from supervisor.runtime.restart import Dice
-from supervisor.runtime.service import ServiceContext
+from supervisor.runtime.service import HURRY, ServiceContext
 from supervisor.runtime.spec import ChildSpec
 from supervisor.runtime.telemetry import Telemetry, TreeStuck
 from supervisor.runtime.timers import Timers
@@ -82,6 +82,7 @@ class System:
         self._shutdown_asked = True
         if self._root is not None:
             self._root.child.stop("in a hurry", at_once=True)
+            self._root.child.hasten(HURRY)
             for shell in tuple(self.shells):
                 shell.hurry()
 

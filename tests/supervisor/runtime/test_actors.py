@@ -19,6 +19,7 @@ from supervisor.runtime import (
     Cancelled,
     ChildEnded,
     ChildStarted,
+    ChildUnstoppable,
     CleanupFailed,
     Context,
     Crashed,
@@ -161,6 +162,59 @@ async def test_a_clean_up_is_cut_off_at_its_deadline(autojump_clock: object) -> 
 
     assert trio.current_time() - started == pytest.approx(2.0)
     assert [type(event.reason) for event in log.of(CleanupFailed)] == [Cancelled]
+
+
+class SlowFarewell(Actor[str]):
+    """Takes its time to clean up."""
+
+    def __init__(self, seconds: float, done: list[str]) -> None:
+        self.seconds = seconds
+        self.done = done
+
+    async def handle(self, message: str, context: Context[str]) -> None:
+        await trio.sleep(math.inf)
+
+    async def post_stop(self, context: Context[str], reason: ExitReason) -> None:
+        await trio.sleep(self.seconds)
+        self.done.append("clean")
+
+
+@pytest.mark.parametrize(("busy", "seconds"), [(False, 20), (True, 25)], ids=["idle", "in a handler"])
+async def test_a_clean_up_gets_its_own_time_after_the_time_to_stop(
+    busy: bool, seconds: float, autojump_clock: object
+) -> None:
+    log = EventLog()
+    system = System()
+    system.telemetry.attach(log)
+    done: list[str] = []
+    slow = actor("slow", lambda: SlowFarewell(20, done), cleanup=30, shutdown=Shutdown(seconds=5, abandon_after=1))
+
+    async with running(root(slow), system=system):
+        if busy:
+            system.registry.ref("slow").tell("hang")
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert done == ["clean"]
+    assert trio.current_time() == pytest.approx(seconds)
+    assert log.of(ChildUnstoppable) == []
+
+
+async def test_a_hurry_cuts_a_clean_up_short(autojump_clock: object) -> None:
+    log = EventLog()
+    system = System()
+    system.telemetry.attach(log)
+    done: list[str] = []
+    slow = [actor(each, lambda: SlowFarewell(20, done), cleanup=30) for each in "ab"]
+
+    async with running(root(*slow), system=system):
+        system.shutdown("first")
+        await trio.sleep(1)
+        system.shutdown("second")
+
+    assert done == []
+    assert trio.current_time() == pytest.approx(3)
+    assert log.of(ChildUnstoppable) == []
+    assert len(log.of(CleanupFailed)) == 2
 
 
 async def test_an_actor_that_is_slow_to_stop_is_cancelled_after_its_time(autojump_clock: object) -> None:
