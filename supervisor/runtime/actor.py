@@ -98,6 +98,8 @@ class ActorShell(Generic[M]):
         mailbox, actor, context = self._mailbox, self._actor, self._context
         left = BATCH
         while True:
+            # Taking the next item, or EMPTY, lets go of the one before: the end of a reply that nobody has kept is how
+            # its asker learns that it will not be answered.
             item = mailbox.pop()
             if isinstance(item, Control):
                 if item is EMPTY:
@@ -111,8 +113,6 @@ class ActorShell(Generic[M]):
             else:
                 mailbox.handled += 1
                 await actor.handle(item, context)
-            # Nothing may keep a handled message alive: the end of its reply is how an asker learns of being dropped.
-            del item
             left -= 1
             if not left:
                 await trio.lowlevel.checkpoint()

@@ -172,8 +172,13 @@ async def test_an_ask_waits_for_room_within_its_deadline(autojump_clock: object)
 
 
 async def test_an_ask_that_never_found_room_leaves_no_message_behind(autojump_clock: object) -> None:
+    handled: list[str] = []
+
     async def pause(_context: Context[Message]) -> None:
         await trio.sleep(5)
+
+    async def work(_context: Context[Message], _reply: Reply[str]) -> None:
+        handled.append("too late")
 
     async with running(root(actor("book", Notebook, mailbox=1))) as system:
         ref = system.registry.ref("book")
@@ -181,10 +186,11 @@ async def test_an_ask_that_never_found_room_leaves_no_message_behind(autojump_cl
         await trio.testing.wait_all_tasks_blocked()
         ref.tell(Note("in"))
         with pytest.raises(AskTimeout):
-            await ref.ask(Read, timeout=1)
+            await ref.ask(lambda reply: Ask(work, reply), timeout=1)
         await trio.sleep(10)
 
         assert ref.pending == 0
+        assert handled == []
         assert await read(ref) == ("in",)
 
 
