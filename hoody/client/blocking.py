@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hoody.client import calls
 from hoody.client.call import Call, Conversation, Finder
@@ -15,7 +15,7 @@ from supervisor.errors import HoodyError, Unavailable
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from hoody.client.types import DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
+    from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
 
 R = TypeVar("R")
 FOLLOW_FROM = calls.Lines(tail=0)
@@ -72,6 +72,28 @@ class Client:
     def status(self) -> DaemonStatus:
         """Return what the daemon says of itself: version, address, since when, where its files are."""
         return self.send(calls.status())
+
+    def apply(
+        self,
+        document: Mapping[str, object],
+        *,
+        source: str = "api",
+        prune: bool = False,
+        dry_run: bool = False,
+        timeout: float = 60,
+    ) -> ApplyAnswer:
+        """Make the agents what ``document`` declares (the tables of a ``hoody.toml``), or tell what that would change.
+
+        All of it, or after an error nothing. With ``prune``, what ``source`` declared before and does not any more is
+        removed. ``InvalidInput``, ``Conflict``, ``StorageError``.
+        """
+        return self.send(calls.apply(document, source=source, prune=prune, dry_run=dry_run, timeout=timeout))
+
+    def export(
+        self, *, source: str | None = None, workspace: str | None = None, reveal: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return the definitions of the agents as a document that :meth:`apply` takes."""
+        return self.send(calls.export(source=source, workspace=workspace, reveal=reveal))
 
     def rotate_token(self) -> str:
         """Make a new token, return it, and forget the old one. Clients that read its file go on by themselves."""

@@ -11,7 +11,7 @@ from hoody.client.wire import BadAnswer, Request, Response, percent
 from supervisor.errors import Unavailable
 
 if TYPE_CHECKING:
-    from hoody.client.types import DaemonStatus, HealthReport, LogItem, LogPage, TreeNode, Unit, UnitPage
+    from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, LogPage, TreeNode, Unit, UnitPage
 
 Filters = Mapping[str, Sequence[str]]
 """Which units of a list: the values of ``state``, ``health``, ``label`` and ``workspace``."""
@@ -227,6 +227,23 @@ def health() -> Call[HealthReport]:
 def status() -> Call[DaemonStatus]:
     """The daemon itself."""
     return Call(json_request("GET", f"{_API}/status"), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def apply(
+    document: Mapping[str, object], *, source: str, prune: bool, dry_run: bool, timeout: float, key: str | None = None
+) -> Call[ApplyAnswer]:
+    """Make the agents what ``document`` declares. ``key`` makes a repetition get the first answer."""
+    body = {"document": document, "source": source, "prune": prune, "dry_run": dry_run}
+    headers = {"Idempotency-Key": key or os.urandom(16).hex()}
+    request = json_request("POST", f"{_API}/apply" + _query(timeout=f"{timeout:.3f}s"), body, headers=headers)
+    return Call(request, _object, timeout=timeout + MARGIN, repeatable=True)
+
+
+def export(*, source: str | None, workspace: str | None, reveal: Sequence[str]) -> Call[dict[str, Any]]:
+    """The definitions of the agents as a document."""
+    given = (("source", source), ("workspace", workspace))
+    pairs = [(name, value) for name, value in given if value is not None] + [("reveal", key) for key in reveal]
+    return Call(json_request("GET", f"{_API}/export{_pairs(pairs)}"), _object, timeout=_DEFAULT, repeatable=True)
 
 
 def rotate_token() -> Call[str]:

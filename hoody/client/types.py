@@ -89,6 +89,7 @@ class Unit(TypedDict):
     created_at: str
     spec: Spec
     status: UnitStatus
+    source: str | None
 
 
 class UnitPage(TypedDict):
@@ -96,6 +97,31 @@ class UnitPage(TypedDict):
 
     items: list[Unit]
     next: str | None
+
+
+class KeyChange(TypedDict):
+    """A key that differs; what is not there is None, what is in the environment is ``***``."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+class AppliedChange(TypedDict):
+    """What an apply has done to a unit, or would do. ``error``: why it is not gone."""
+
+    action: Literal["create", "replace", "delete", "unchanged"]
+    name: str
+    restart: bool
+    keys: list[KeyChange]
+    error: str | None
+
+
+class ApplyAnswer(TypedDict):
+    """What an apply has done; ``applied`` is false for a dry run."""
+
+    applied: bool
+    changes: list[AppliedChange]
 
 
 class LogItem(TypedDict):

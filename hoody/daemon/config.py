@@ -71,11 +71,9 @@ def load_config(path: Path) -> DaemonConfig:
     (it decides what runs as its owner), and ``StorageError`` where it cannot be read.
     """
     try:
-        text = _read(path)
+        text = read_trusted(path)
     except FileNotFoundError:
         return DaemonConfig()
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         document = tomllib.loads(text.decode())
     except UnicodeDecodeError as error:
@@ -88,6 +86,16 @@ def load_config(path: Path) -> DaemonConfig:
     except InvalidInput as error:
         problems = [Problem(f"daemon.{each.path}" if each.path else "daemon", each.message) for each in error.problems]
         raise InvalidInput.of(str(path), problems) from None
+
+
+def read_trusted(path: Path) -> bytes:
+    """Read the file that decides what the daemon runs. Raises ``FileNotFoundError`` and what ``load_config`` raises."""
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> bytes:

@@ -24,6 +24,7 @@ from hoody.daemon.instance import load_or_create_instance
 from hoody.daemon.lock import HomeLock
 from hoody.daemon.log import DaemonLog
 from hoody.daemon.observe import log_event
+from hoody.daemon.own_file import OwnFile
 from hoody.daemon.runtime_file import remove_daemon_file
 from hoody.daemon.stopping import obey_signals, stop_when_asked
 from hoody.daemon.stopping_file import remove_waiting_for
@@ -108,7 +109,16 @@ class Daemon:
         tree = make_tree(parts, up=lambda: self._is_up(parts))
         with trio.open_signal_receiver(*_SIGNALS) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(obey_signals, signals, parts.control, log.reopen)
+                own_file = OwnFile(parts.home.config_file, system)
+                nursery.start_soon(
+                    partial(
+                        obey_signals,
+                        signals,
+                        parts.control,
+                        log.reopen,
+                        apply=lambda: nursery.start_soon(own_file.apply),
+                    )
+                )
                 nursery.start_soon(
                     partial(
                         stop_when_asked,

@@ -25,14 +25,20 @@ _ENDING: Final = frozenset({ChildState.STOPPING, ChildState.STUCK})
 _log = logging.getLogger("hoody.daemon")
 
 
-async def obey_signals(signals: AsyncIterator[int], control: Control, reopen: Callable[[], None]) -> None:
-    """Do what signals ask for: TERM and INT end the daemon, once more hurries, HUP takes up changed files."""
+async def obey_signals(
+    signals: AsyncIterator[int], control: Control, reopen: Callable[[], None], *, apply: Callable[[], None]
+) -> None:
+    """Do what signals ask for: TERM and INT end the daemon, once more hurries, HUP takes up changed files.
+
+    ``apply`` begins to apply the daemon's own declaration; it does not wait.
+    """
     async for number in signals:
         name = signal.Signals(number).name
         if number == signal.SIGHUP:
             reopen()
             _log.info("%s: the log was opened again, and the token is read again", name)
             control.reload_token()
+            apply()
         else:
             _log.info("received %s", name)
             control.shutdown(leave_units=False)

@@ -24,7 +24,7 @@ _SPEC_KEYS: Final = frozenset(field.name for field in attrs.fields(AgentSpec))
 _OWN_KEYS: Final = frozenset({"name", "workspace", "labels"})
 _UNIT_KEYS: Final = _OWN_KEYS | {"spec"}
 _FLAT_KEYS: Final = _OWN_KEYS | _SPEC_KEYS
-_READ_ONLY: Final = frozenset({"kind", "revision", "created_at", "status"})
+_READ_ONLY: Final = frozenset({"kind", "revision", "created_at", "status", "source"})
 
 
 def definition_from_document(document: object, name: str | None = None) -> AgentDefinition:

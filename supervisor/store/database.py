@@ -31,6 +31,7 @@ from supervisor.store.messages import (
     Progress,
     SaveDesired,
     SaveUnit,
+    SaveUnits,
     StoreRequest,
     UnitRecord,
 )
@@ -45,16 +46,19 @@ Outcome: TypeAlias = "UnitRecord | tuple[UnitRecord, ...] | HoodyError | None"
 Opener: TypeAlias = Callable[[Path, Callable[[], datetime]], Opened]
 
 _SAVE: Final = """
-insert into units (kind, name, workspace, labels, revision, created_at, spec, desired) values (?, ?, ?, ?, ?, ?, ?, ?)
+insert into units (kind, name, workspace, labels, revision, created_at, spec, desired, source)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (kind, name) do update set workspace = excluded.workspace, labels = excluded.labels,
-    revision = excluded.revision, created_at = excluded.created_at, spec = excluded.spec, desired = excluded.desired
+    revision = excluded.revision, created_at = excluded.created_at, spec = excluded.spec, desired = excluded.desired,
+    source = excluded.source
 """
+_FORGET: Final = "delete from units where kind = ? and name = ?"
 _NOTE: Final = """
 insert into progress (kind, name, document) select kind, name, ? from units where kind = ? and name = ?
 on conflict (kind, name) do update set document = excluded.document
 """
 _LOAD: Final = """
-select kind, name, workspace, labels, revision, created_at, spec, desired, document
+select kind, name, workspace, labels, revision, created_at, spec, desired, source, document
 from units left join progress using (kind, name) where kind = ?
 """
 
@@ -148,8 +152,11 @@ class Database:
         match request:
             case SaveUnit(record=record):
                 connection.execute(_SAVE, _row(record))
+            case SaveUnits(records=records, forget=forget):
+                connection.executemany(_SAVE, map(_row, records))
+                connection.executemany(_FORGET, [(kind.value, name) for kind, name in forget])
             case ForgetUnit(kind=kind, name=name):
-                connection.execute("delete from units where kind = ? and name = ?", (kind.value, name))
+                connection.execute(_FORGET, (kind.value, name))
             case SaveDesired(kind=kind, name=name, desired=desired):
                 return self._desire(connection, kind, name, desired)
             case NoteProgress(kind=kind, name=name, progress=progress):
@@ -204,11 +211,12 @@ def _row(record: UnitRecord) -> tuple[str | int | None, ...]:
         encode_time(record.created_at),
         encode_spec(record.spec),
         record.desired.value,
+        record.source,
     )
 
 
 def _record(definition: Sequence[Any], progress: Progress) -> UnitRecord:
-    kind, name, workspace, labels, revision, created_at, spec, desired = definition
+    kind, name, workspace, labels, revision, created_at, spec, desired, source = definition
     return UnitRecord(
         kind=Kind(kind),
         # A name becomes a folder; one that was forged into the file must not reach the file system.
@@ -219,5 +227,6 @@ def _record(definition: Sequence[Any], progress: Progress) -> UnitRecord:
         created_at=decode_time(created_at),
         spec=decode_spec(Kind(kind), spec),
         desired=Desired(desired),
+        source=None if source is None else str(source),
         progress=progress,
     )

@@ -51,6 +51,8 @@ class UnitRecord:
     created_at: datetime
     spec: AgentSpec
     desired: Desired = Desired.STOPPED
+    source: str | None = None
+    """Where it was declared, if it was applied with others; only an apply from there removes it by itself."""
     progress: Progress = field(factory=Progress)
 
 
@@ -59,6 +61,15 @@ class SaveUnit:
     """Write a unit's definition, replacing an earlier one of that kind and name (progress is left alone)."""
 
     record: UnitRecord
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class SaveUnits:
+    """Write and delete several units' definitions together: all of them, or after an error none."""
+
+    records: tuple[UnitRecord, ...] = ()
+    forget: tuple[tuple[Kind, str], ...] = ()
     reply_to: Reply[None]
 
 
@@ -110,4 +121,4 @@ class LoadUnit:
     reply_to: Reply[UnitRecord | None]
 
 
-StoreRequest: TypeAlias = SaveUnit | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit
+StoreRequest: TypeAlias = SaveUnit | SaveUnits | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit

@@ -33,5 +33,7 @@ create table progress (
 """
 # Progress has a table of its own because it is written at every change of state, a definition hardly ever.
 
-MIGRATIONS: Final[tuple[str, ...]] = (_UNITS,)
+_SOURCES: Final = "alter table units add column source text;"
+
+MIGRATIONS: Final[tuple[str, ...]] = (_UNITS, _SOURCES)
 """One script per version, oldest first."""

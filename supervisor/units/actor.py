@@ -277,7 +277,10 @@ class UnitActor(Actor[UnitMessage]):
         try:
             if self._registry is None:
                 raise HoodyBug(f"the keeper of {self.name!r} has not begun")
-            await self._registry.ref("store").ask(writing.request, timeout=STORE_PATIENCE)
+            if writing.together is not None:
+                await writing.together.join(self.record, writing.record)
+            else:
+                await self._registry.ref("store").ask(writing.request, timeout=STORE_PATIENCE)
         except HoodyError as error:
             failure = error
         then(failure)
@@ -343,4 +346,5 @@ def view_of(record: UnitRecord, status: UnitStatus) -> UnitView:
         created_at=record.created_at,
         spec=record.spec,
         status=status,
+        source=record.source,
     )

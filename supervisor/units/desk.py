@@ -115,6 +115,8 @@ class Desk:
             wish.reply_to.fail(error)
             return
         if writing is None:
+            if isinstance(wish, ReplaceUnit) and wish.together is not None:
+                wish.together.pass_over(keeper.name)
             self._carry_out(wish)
             return
         if writing.first is not None:

@@ -8,12 +8,22 @@ for it; meanwhile the name is taken.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, assert_never
 
 from attrs import evolve
 
-from supervisor.errors import AlreadyExists, Conflict, HoodyBug, HoodyError, NotFound, Unavailable
+from supervisor.declared.plan import Action, Plan, make_plan
+from supervisor.errors import (
+    AlreadyExists,
+    Conflict,
+    HoodyBug,
+    HoodyError,
+    NotFound,
+    RevisionMismatch,
+    Unavailable,
+)
 from supervisor.runtime import (
     Actor,
     ActorRef,
@@ -22,16 +32,20 @@ from supervisor.runtime import (
     ChildSpec,
     Context,
     DynamicSupervisor,
+    Reply,
     RestartPolicy,
     StartFailed,
     actor,
     dynamic_supervisor,
 )
-from supervisor.store.messages import ForgetUnit, LoadUnits, SaveUnit, StoreRequest, UnitRecord
+from supervisor.store.messages import ForgetUnit, LoadUnits, SaveUnit, SaveUnits, StoreRequest, UnitRecord
 from supervisor.units.actor import FAREWELL_SPARE, STORE_PATIENCE, UnitActor, UnitMessage, view_of
+from supervisor.units.applying import PATIENCE, Application
 from supervisor.units.condition import status_of
 from supervisor.units.memory import remember
 from supervisor.units.messages import (
+    Applied,
+    ApplyUnits,
     CreateUnit,
     DeleteUnit,
     DirectoryRequest,
@@ -46,7 +60,8 @@ from supervisor.units.messages import (
 )
 from supervisor.units.names import nearest
 from supervisor.units.services import UnitServices
-from supervisor.units.status import Desired, State, UnitView
+from supervisor.units.spec import AgentDefinition
+from supervisor.units.status import Desired, Kind, State, UnitView
 from supervisor.units.wishes import RetireUnit
 
 KEEPERS: Final = RestartPolicy(backoff=Backoff(initial=0.2, max=10.0))
@@ -55,6 +70,8 @@ KEEPER_MAILBOX: Final = 256
 """More wishes for one unit than this are not waiting in good faith."""
 LONGEST_FAREWELL: Final = 3600.0
 """Seconds that the end of a keeper may take at most, whatever stop timeout its unit has."""
+APPLY_TRIES: Final = 3
+"""How often a plan is made anew where somebody changes the units meanwhile."""
 RESTORE_TIME: Final = 120.0
 """Seconds in which every unit on record has its keeper: thousands take a few."""
 
@@ -70,6 +87,11 @@ class DirectoryActor(Actor[DirectoryRequest]):
         self._busy: dict[str, str] = {}
         """What is being done to a name, by the name in lower case."""
 
+    @property
+    def kind(self) -> Kind:
+        """What the units are made of."""
+        return self._services.kind
+
     async def pre_start(self, context: Context[DirectoryRequest]) -> None:
         """Give every unit on record its keeper. One that cannot have one is shown as such and keeps nobody down."""
         store: ActorRef[StoreRequest] = context.system.registry.ref("store")
@@ -79,7 +101,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         )
         kept = {node.id for node in self._keepers(context).children()}
         for name in (kept | set(self._roster.names())) - {record.name for record in records}:
-            await self._remove_keeper(context, name)
+            await self.remove_keeper(context, name)
         for record in records:
             if record.name not in kept:
                 await self._restore(context, record)
@@ -101,6 +123,8 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 self._create(message, context)
             case DeleteUnit():
                 self._delete(message, context)
+            case ApplyUnits():
+                context.spawn(self._apply, message, context)
             case ReplaceUnit() | StartUnit() | StopUnit() | RestartUnit() | SignalUnit():
                 self._forward(message, context)
             case _:
@@ -112,11 +136,12 @@ class DirectoryActor(Actor[DirectoryRequest]):
         self, message: ReplaceUnit | StartUnit | StopUnit | RestartUnit | SignalUnit, context: Context[DirectoryRequest]
     ) -> None:
         try:
-            self._keeper(message.name, context).tell(message)
+            self.keeper(message.name, context).tell(message)
         except HoodyError as error:
             message.reply_to.fail(error)
 
-    def _keeper(self, name: str, context: Context[DirectoryRequest]) -> ActorRef[UnitMessage]:
+    def keeper(self, name: str, context: Context[DirectoryRequest]) -> ActorRef[UnitMessage]:
+        """Return the keeper of a unit. Raises ``NotFound`` and ``Unavailable``."""
         if name not in self._roster:
             raise self._unknown(name)
         found: ActorRef[UnitMessage] | None = context.system.registry.whereis(self._services.actor_name(name))
@@ -154,20 +179,11 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     async def _create_now(self, message: CreateUnit, context: Context[DirectoryRequest]) -> UnitView:
         definition = message.definition
-        record = UnitRecord(
-            kind=self._services.kind,
-            name=definition.name,
-            workspace=definition.workspace,
-            labels=definition.labels,
-            revision=1,
-            created_at=self._services.wall(),
-            spec=definition.spec,
-            desired=Desired.RUNNING if message.start else Desired.STOPPED,
-        )
+        record = self.first_record(definition, start=message.start)
         store: ActorRef[StoreRequest] = context.system.registry.ref("store")
         await store.ask(lambda reply: SaveUnit(record=record, reply_to=reply), timeout=STORE_PATIENCE)
         try:
-            await self._add_keeper(context, record)
+            await self.add_keeper(context, record)
         except HoodyError:
             # Nothing half done: what has no keeper is not there.
             self._roster.remove(record.name)
@@ -180,6 +196,19 @@ class DirectoryActor(Actor[DirectoryRequest]):
             raise HoodyBug(f"the keeper of {record.name!r} is up and has not shown it")
         return view
 
+    def first_record(self, definition: AgentDefinition, *, start: bool) -> UnitRecord:
+        """Make the record of a unit that was just defined."""
+        return UnitRecord(
+            kind=self._services.kind,
+            name=definition.name,
+            workspace=definition.workspace,
+            labels=definition.labels,
+            revision=1,
+            created_at=self._services.wall(),
+            spec=definition.spec,
+            desired=Desired.RUNNING if start else Desired.STOPPED,
+        )
+
     # ---- removing ----
 
     def _delete(self, message: DeleteUnit, context: Context[DirectoryRequest]) -> None:
@@ -190,20 +219,64 @@ class DirectoryActor(Actor[DirectoryRequest]):
         self._while_busy(message, message.name, "deleted", context)
 
     async def _delete_now(self, message: DeleteUnit, context: Context[DirectoryRequest]) -> None:
-        keeper = self._keeper(message.name, context)
+        await self.retire(message.name, message.expected_revision, context, force=message.force)
+
+    async def retire(self, name: str, revision: int | None, context: Context[DirectoryRequest], *, force: bool) -> None:
+        """Have a unit stopped and forgotten, and remove its keeper."""
+        keeper = self.keeper(name, context)
         # A stop takes the time that it takes; who waits for the deletion has a deadline of their own.
         await keeper.ask(
-            lambda reply: RetireUnit(force=message.force, expected_revision=message.expected_revision, reply_to=reply),
+            lambda reply: RetireUnit(force=force, expected_revision=revision, reply_to=reply),
             timeout=LONGEST_FAREWELL,
         )
-        await self._remove_keeper(context, message.name)
+        await self.remove_keeper(context, name)
+
+    # ---- many at once ----
+
+    async def _apply(self, message: ApplyUnits, context: Context[DirectoryRequest]) -> None:
+        try:
+            message.reply_to.send(await self._apply_now(message, context))
+        except HoodyError as error:
+            message.reply_to.fail(error)
+
+    async def _apply_now(self, message: ApplyUnits, context: Context[DirectoryRequest]) -> Applied:
+        for attempt in range(1, APPLY_TRIES + 1):
+            plan = make_plan(self._roster.views(), message.definitions, source=message.source, prune=message.prune)
+            for change in plan.named(Action.CREATE):
+                taken = self._taken(change.name)
+                if taken is not None:
+                    raise taken
+            if message.dry_run or plan.empty:
+                return Applied(plan=plan)
+            try:
+                return Applied(plan=plan, failures=await self._carry_out(plan, message.source, context))
+            except RevisionMismatch:
+                # Somebody was quicker with one of the units, and nothing was done: the plan is made anew.
+                if attempt == APPLY_TRIES:
+                    raise
+        raise HoodyBug("the last attempt returns or raises")
+
+    async def _carry_out(self, plan: Plan, source: str, context: Context[DirectoryRequest]) -> dict[str, HoodyError]:
+        names = [change.name for change in plan.changes if change.action is not Action.UNCHANGED]
+        for name in names:
+            doing = self._busy.get(name.casefold())
+            if doing is not None:
+                raise Conflict(f"{name!r} is being {doing} at this moment", hint="try again in a moment")
+        self._busy.update({name.casefold(): "applied" for name in names})
+        try:
+            return await Application(plan=plan, source=source, registrar=_Registrar(self, context)).carry_out()
+        finally:
+            for name in names:
+                del self._busy[name.casefold()]
 
     # ---- keepers ----
 
-    async def _add_keeper(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
+    async def add_keeper(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
+        """Give a unit on record its keeper."""
         await self._keepers(context).start_child(keeper(self._services, record))
 
-    async def _remove_keeper(self, context: Context[DirectoryRequest], name: str) -> None:
+    async def remove_keeper(self, context: Context[DirectoryRequest], name: str) -> None:
+        """Remove a keeper, and what is shown of its unit."""
         # It is gone already where an earlier directory ended between the two halves of a deletion.
         with suppress(ChildNotFound):
             await self._keepers(context).stop_child(name)
@@ -211,7 +284,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     async def _restore(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
         try:
-            await self._add_keeper(context, record)
+            await self.add_keeper(context, record)
         except StartFailed as error:
             _log.error("%s %r cannot be looked after: %s", record.kind.value, record.name, error)
             reason = f"it cannot be looked after: {error}"
@@ -240,6 +313,38 @@ class DirectoryActor(Actor[DirectoryRequest]):
             message.reply_to.fail(error)
         finally:
             del self._busy[name.casefold()]
+
+
+class _Registrar:
+    """Does for a plan what only the directory may; see ``supervisor.units.applying.Registrar``."""
+
+    __slots__ = ("_context", "_directory")
+
+    def __init__(self, directory: DirectoryActor, context: Context[DirectoryRequest]) -> None:
+        self._directory = directory
+        self._context = context
+
+    async def replace(self, name: str, wish: Callable[[Reply[UnitView]], ReplaceUnit]) -> None:
+        await self._directory.keeper(name, self._context).ask(wish, timeout=2 * PATIENCE)
+
+    def record(self, definition: AgentDefinition, source: str) -> UnitRecord:
+        return evolve(self._directory.first_record(definition, start=True), source=source)
+
+    async def write(self, records: Sequence[UnitRecord], forget: Sequence[str]) -> None:
+        gone = tuple((self._directory.kind, name) for name in forget)
+        store: ActorRef[StoreRequest] = self._context.system.registry.ref("store")
+        await store.ask(
+            lambda reply: SaveUnits(records=tuple(records), forget=gone, reply_to=reply), timeout=STORE_PATIENCE
+        )
+
+    async def add(self, record: UnitRecord) -> None:
+        await self._directory.add_keeper(self._context, record)
+
+    async def remove(self, name: str, revision: int | None) -> None:
+        await self._directory.retire(name, revision, self._context, force=True)
+
+    async def drop(self, name: str) -> None:
+        await self._directory.remove_keeper(self._context, name)
 
 
 class _Keepers:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
+from supervisor.declared.plan import Plan
+from supervisor.errors import HoodyError
 from supervisor.runtime import Reply
 from supervisor.units.quantities import SignalName
 from supervisor.units.spec import AgentDefinition
 from supervisor.units.status import Kind, UnitView
+from supervisor.units.together import Together
 
 # ---- to the directory of a kind (registered as the plural of the kind: "agents") ----
 
@@ -32,6 +35,15 @@ class CreateUnit:
 
 
 @frozen(kw_only=True)
+class Applied:
+    """What an apply has done, or would do."""
+
+    plan: Plan
+    failures: Mapping[str, HoodyError] = field(factory=dict)
+    """The units that should be gone and are not, each with the reason."""
+
+
+@frozen(kw_only=True)
 class ReplaceUnit:
     """Give a unit a new definition. A running unit is restarted when its ``spec`` differs, and only then.
 
@@ -43,6 +55,27 @@ class ReplaceUnit:
     definition: AgentDefinition
     expected_revision: int | None
     reply_to: Reply[UnitView]
+    source: str | None = None
+    """Where it is declared from now on; None leaves that as it is."""
+    together: Together | None = None
+    """Write it down with others, or not at all."""
+
+
+@frozen(kw_only=True)
+class ApplyUnits:
+    """Make the units what they are declared to be: all of them, or after an error none.
+
+    What is created and replaced is on disk together before anything is started anew; what ``prune`` removes (units that
+    were declared from ``source`` before and are not any more) is stopped and forgotten after that. Answers once all of
+    it is done. With ``dry_run`` nothing is. Errors: ``InvalidInput``, ``AlreadyExists``, ``Conflict``,
+    ``StorageError``.
+    """
+
+    definitions: tuple[AgentDefinition, ...]
+    source: str
+    prune: bool
+    dry_run: bool
+    reply_to: Reply[Applied]
 
 
 @frozen(kw_only=True)
@@ -147,4 +180,6 @@ class SignalUnit:
 
 
 UnitRequest: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit
-DirectoryRequest: TypeAlias = CreateUnit | ReplaceUnit | DeleteUnit | GetUnit | ListUnits | GetHealth | UnitRequest
+DirectoryRequest: TypeAlias = (
+    ApplyUnits | CreateUnit | ReplaceUnit | DeleteUnit | GetUnit | ListUnits | GetHealth | UnitRequest
+)

@@ -135,3 +135,5 @@ class UnitView:
     created_at: datetime
     spec: AgentSpec
     status: UnitStatus
+    source: str | None = None
+    """Where it was declared, if an apply declared it."""

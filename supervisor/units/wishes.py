@@ -14,6 +14,7 @@ from supervisor.units.condition import Condition, Phase
 from supervisor.units.memory import progress_of
 from supervisor.units.messages import ReplaceUnit, RestartUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.status import Desired, State
+from supervisor.units.together import Together
 
 
 @frozen(kw_only=True)
@@ -47,6 +48,8 @@ class Writing:
     request: Callable[[Reply[None]], StoreRequest]
     record: UnitRecord
     first: Progress | None = None
+    together: Together | None = None
+    """Where it is written with others, in place of the request."""
     forgets: bool = False
     """Whether the unit is gone from disk once this is done."""
 
@@ -92,7 +95,9 @@ def _desire(desired: Desired, record: UnitRecord, first: Progress | None = None)
 
 def _replacement(wish: ReplaceUnit, record: UnitRecord, condition: Condition) -> Writing | None:
     given = wish.definition
-    new = evolve(record, workspace=given.workspace, labels=given.labels, spec=given.spec, desired=condition.desired)
+    source = wish.source or record.source
+    new = evolve(record, workspace=given.workspace, labels=given.labels, spec=given.spec, source=source)
+    new = evolve(new, desired=condition.desired)
     if new == evolve(record, desired=condition.desired):
         return None
     new = evolve(new, revision=record.revision + 1)
@@ -101,6 +106,7 @@ def _replacement(wish: ReplaceUnit, record: UnitRecord, condition: Condition) ->
         request=lambda reply: SaveUnit(record=new, reply_to=reply),
         record=new,
         first=progress_of(evolve(condition, stale=True)) if outdated else None,
+        together=wish.together,
     )
 
 

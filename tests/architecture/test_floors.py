@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("hoody", "api", "supervisor")
 
 PURE = (
+    "supervisor/declared/document.py",
+    "supervisor/declared/plan.py",
     "supervisor/errors.py",
     "supervisor/runtime/policy.py",
     "supervisor/runtime/restart.py",

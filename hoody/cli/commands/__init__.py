@@ -109,6 +109,10 @@ root = LazyGroup(
             "rm": _REMOVE,
             "agents": Entry(_HERE, "agents_commands", "All of these under one noun, and create."),
         },
+        "Declared state": {
+            "apply": Entry(f"{_HERE}.declared", "apply", "Make agents what a file declares."),
+            "export": Entry(f"{_HERE}.declared", "export", "Print the definitions of agents as such a file."),
+        },
         "More": {
             "demo": Entry(f"{_HERE}.demo", "demo", "See an agent killed and back again, in half a minute."),
             "completion": Entry(_HERE, "completion_commands", "Print a completion script for bash, zsh or fish."),

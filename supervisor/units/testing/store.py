@@ -14,6 +14,7 @@ from supervisor.store.messages import (
     NoteProgress,
     SaveDesired,
     SaveUnit,
+    SaveUnits,
     StoreRequest,
     UnitRecord,
 )
@@ -58,18 +59,22 @@ class MemoryStore(Actor[StoreRequest]):
             case NoteProgress(kind=kind, name=name, progress=progress):
                 if (kind, name) in shelf.records:
                     shelf.records[kind, name] = evolve(shelf.records[kind, name], progress=progress)
-            case SaveUnit() | SaveDesired() | ForgetUnit():
+            case SaveUnit() | SaveUnits() | SaveDesired() | ForgetUnit():
                 self._write(message)
 
-    def _write(self, message: SaveUnit | SaveDesired | ForgetUnit) -> None:
+    def _write(self, message: SaveUnit | SaveUnits | SaveDesired | ForgetUnit) -> None:
         records = self._shelf.records
         if self._shelf.broken is not None:
             message.reply_to.fail(StorageError(self._shelf.broken))
             return
         match message:
             case SaveUnit(record=record):
-                key = (record.kind, record.name)
-                records[key] = evolve(record, progress=records[key].progress) if key in records else record
+                self._put(record)
+            case SaveUnits(records=saved, forget=forget):
+                for record in saved:
+                    self._put(record)
+                for gone in forget:
+                    records.pop(gone, None)
             case SaveDesired(kind=kind, name=name, desired=desired):
                 if (kind, name) not in records:
                     message.reply_to.fail(NotFound(f"there is no {kind.value} {name!r}"))
@@ -78,6 +83,10 @@ class MemoryStore(Actor[StoreRequest]):
             case ForgetUnit(kind=kind, name=name):
                 records.pop((kind, name), None)
         message.reply_to.send(None)
+
+    def _put(self, record: UnitRecord) -> None:
+        records, key = self._shelf.records, (record.kind, record.name)
+        records[key] = evolve(record, progress=records[key].progress) if key in records else record
 
 
 def memory_store(shelf: Shelf, *, mailbox: int = 100_000) -> ChildSpec:

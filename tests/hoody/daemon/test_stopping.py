@@ -157,6 +157,7 @@ def test_the_longest_stop_timeout_counts() -> None:
 
 async def test_signals_end_hurry_and_take_up_changes(control: Control) -> None:
     reopened: list[None] = []
+    applied: list[None] = []
     hurried: list[None] = []
     control.hurry = lambda: hurried.append(None)
 
@@ -168,9 +169,9 @@ async def test_signals_end_hurry_and_take_up_changes(control: Control) -> None:
         assert hurried == []
         yield signal.SIGINT
 
-    await obey_signals(signals(), control, lambda: reopened.append(None))
+    await obey_signals(signals(), control, lambda: reopened.append(None), apply=lambda: applied.append(None))
 
-    assert (len(reopened), len(hurried)) == (1, 1)
+    assert (len(reopened), len(hurried), len(applied)) == (1, 1, 1)
     assert control.departure.take_units
 
 

@@ -20,6 +20,7 @@ from supervisor.store.messages import (
     Progress,
     SaveDesired,
     SaveUnit,
+    SaveUnits,
     StoreRequest,
 )
 from supervisor.units.status import Desired, Kind, State
@@ -301,3 +302,23 @@ def test_only_notes_alone_are_not_forced_to_the_disk(database: Database, record:
     assert level() == 1
     database.carry_out([note(4), desire(Desired.STOPPED)])
     assert level() == 2
+
+
+def test_several_units_are_saved_and_forgotten_together(database: Database, record: MakeRecord) -> None:
+    one(database, save(record("old")))
+    both = (record("web", source="/srv/hoody.toml"), record("api"))
+    one(database, SaveUnits(records=both, forget=((Kind.AGENT, "old"),), reply_to=NOBODY))
+
+    assert one(database, ALL) == tuple(sorted(both, key=lambda each: each.name))
+
+
+def test_of_several_units_one_that_cannot_be_saved_keeps_all_of_them_out(
+    database: Database, record: MakeRecord
+) -> None:
+    one(database, save(record("old")))
+    broken = record("api", revision=2**70)  # more than a column takes
+
+    with pytest.raises((StorageError, OverflowError)):
+        one(database, SaveUnits(records=(record("web"), broken), forget=((Kind.AGENT, "old"),), reply_to=NOBODY))
+
+    assert one(database, ALL) == (record("old"),)

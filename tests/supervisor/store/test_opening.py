@@ -142,6 +142,19 @@ def test_what_can_still_be_read_of_a_damaged_database_is_carried_over(path: Path
     database.close()
 
 
+def test_what_can_be_read_of_a_damaged_database_of_an_earlier_version_is_carried_over(path: Path) -> None:
+    connection = open_database(path, lambda: NOW, migrations=MIGRATIONS[:1]).connection
+    row = ("agent", "web", None, "{}", 1, "2030-01-02T03:04:05Z", '{"command":["sleep","1"]}', "running")
+    connection.execute("insert into units values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("drop table progress")
+    connection.close()
+    database = Database(path, now=lambda: NOW)
+
+    assert names(database) == ["web"]
+    assert database.findings[0].rescued == 1
+    database.close()
+
+
 def test_a_missing_table_counts_as_damage(path: Path, record: MakeRecord) -> None:
     fill(path, record)
     with sqlite3.connect(path) as connection:

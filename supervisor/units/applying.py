@@ -1,0 +1,143 @@
+"""Carries out a plan: one transaction for all that is created and replaced, then what is to go.
+
+    gather    every keeper of what is replaced brings its new record, and holds further wishes back
+    write     all records, old units' and new ones', in one transaction
+    keep      each new unit gets its keeper; where that fails, everything before is taken back
+    settle    the keepers of what was replaced go on, by the new definition
+    remove    what is not declared any more is stopped and forgotten
+
+Up to the write nothing has changed, and a failure of the third step is undone by a transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import trio
+from attrs import field, frozen
+
+from supervisor.declared.plan import Action, Change, Plan
+from supervisor.errors import HoodyError, Unavailable
+from supervisor.runtime import Reply
+from supervisor.store.messages import UnitRecord
+from supervisor.units.messages import ReplaceUnit
+from supervisor.units.spec import AgentDefinition
+from supervisor.units.status import UnitView
+from supervisor.units.together import Together
+
+GATHER_WITHIN: Final = 35.0
+"""Seconds in which every keeper is done with the wish before: a write to the store has less."""
+PATIENCE: Final = 120.0
+"""Seconds that a keeper waits for the outcome."""
+
+
+class Registrar(Protocol):
+    """What the directory does for a plan."""
+
+    async def replace(self, name: str, wish: Callable[[Reply[UnitView]], ReplaceUnit]) -> None:
+        """Hand a wish to the keeper of ``name``, and wait until it is carried out."""
+
+    def record(self, definition: AgentDefinition, source: str) -> UnitRecord:
+        """Make the first record of a new unit."""
+
+    async def write(self, records: Sequence[UnitRecord], forget: Sequence[str]) -> None:
+        """Write and delete records in one transaction."""
+
+    async def add(self, record: UnitRecord) -> None:
+        """Give a unit on record its keeper."""
+
+    async def remove(self, name: str, revision: int | None) -> None:
+        """Stop a unit, forget it, and remove its keeper."""
+
+    async def drop(self, name: str) -> None:
+        """Remove a keeper and what is shown of its unit, whatever it is at."""
+
+
+@frozen(kw_only=True)
+class Application:
+    """One plan, on its way."""
+
+    plan: Plan
+    source: str
+    registrar: Registrar
+    together: Together = field(factory=lambda: Together(PATIENCE))
+
+    async def carry_out(self) -> dict[str, HoodyError]:
+        """Do all of it. Returns what could not be removed; raises where nothing was changed."""
+        await self._write()
+        return await self._remove()
+
+    async def _write(self) -> None:
+        replaced = self.plan.named(Action.REPLACE)
+        failure: HoodyError | None = None
+        self.together.expect(change.name for change in replaced)
+        async with trio.open_nursery() as nursery:
+            for change in replaced:
+                nursery.start_soon(self._replace, change)
+            try:
+                with trio.fail_after(GATHER_WITHIN):
+                    await self.together.complete()
+                await self._create()
+                self.together.settle()
+            except HoodyError as error:
+                failure = error
+            except trio.TooSlowError:
+                failure = Unavailable("some agents are busy with earlier wishes", hint="try again in a moment")
+            finally:
+                self.together.give_up(failure or Unavailable("the apply was cut off"))
+        if failure is not None:
+            raise failure
+
+    async def _replace(self, change: Change) -> None:
+        try:
+            await self.registrar.replace(
+                change.name,
+                lambda reply: ReplaceUnit(
+                    name=change.name,
+                    definition=self.plan.definition(change.name),
+                    expected_revision=change.revision,
+                    reply_to=reply,
+                    source=self.source,
+                    together=self.together,
+                ),
+            )
+        except HoodyError as error:
+            self.together.fail(error)
+
+    async def _create(self) -> None:
+        created = [
+            self.registrar.record(self.plan.definition(change.name), self.source)
+            for change in self.plan.named(Action.CREATE)
+        ]
+        self.together.begin_to_write()
+        await self.registrar.write([*self.together.records.values(), *created], ())
+        kept: list[UnitRecord] = []
+        for record in created:
+            try:
+                await self.registrar.add(record)
+            except HoodyError:
+                await self._take_back(kept, [each.name for each in created])
+                raise
+            kept.append(record)
+
+    async def _take_back(self, kept: Sequence[UnitRecord], created: Sequence[str]) -> None:
+        for record in kept:
+            await self.registrar.remove(record.name, None)
+        for name in created:
+            await self.registrar.drop(name)
+        await self.registrar.write(list(self.together.before.values()), created)
+
+    async def _remove(self) -> dict[str, HoodyError]:
+        failures: dict[str, HoodyError] = {}
+
+        async def remove(change: Change) -> None:
+            try:
+                await self.registrar.remove(change.name, change.revision)
+            except HoodyError as error:
+                failures[change.name] = error
+
+        async with trio.open_nursery() as nursery:
+            for change in self.plan.named(Action.DELETE):
+                nursery.start_soon(remove, change)
+        return failures
