@@ -18,7 +18,7 @@ from supervisor.agents.exits import ExitWatcher
 from supervisor.agents.identity import Stat, read_stat
 
 _PAUSE: Final = 1.0
-"""Seconds from a sign of life (SIGCHLD) to the look: many ends make one look, and an idle daemon looks never."""
+"""Seconds from a sign (SIGCHLD) to the look: many ends make one look, and an idle daemon never looks."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -71,14 +71,13 @@ class OrphanReaper:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reap orphans until cancelled. Woken by SIGCHLD only."""
-        with trio.open_signal_receiver(signal.SIGCHLD) as signals:
-            task_status.started()
-            self.reap()  # what has died before we listened
-            async for _ in signals:
-                doubtful = True
-                while doubtful:
-                    await trio.sleep(_PAUSE)
-                    doubtful = self.reap()
+        task_status.started()
+        while True:
+            # Nobody listens during the pause: many ends in a row then cost one wake-up and one look.
+            with trio.open_signal_receiver(signal.SIGCHLD) as signals:
+                if not self.reap():
+                    await anext(signals)
+            await trio.sleep(_PAUSE)
 
     def reap(self) -> bool:
         """Reap every orphan that is certainly one; True where there are others to be looked at again."""

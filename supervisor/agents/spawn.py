@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -47,8 +47,13 @@ class Spawner:
         directory = working_directory(spec, self.home)
         environment = build_environment(spec, mark, self.inherited, directory)
         attempt = Attempt(argv=spec.argv, directory=directory, environment=environment)
-        with self._streams(mark) as (stdout, stderr):
-            pid = self._fork(attempt, mark, stdout, stderr)
+        opened: list[int] = []
+        try:
+            self._open(mark, opened)
+            pid = self._fork(attempt, mark, *opened)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
         self.window.settle(pid)
         return _hold(attempt, pid)
 
@@ -74,23 +79,16 @@ class Spawner:
         process.returncode = 0
         return process.pid
 
-    @contextlib.contextmanager
-    def _streams(self, mark: Mark) -> Iterator[tuple[int, int]]:
-        """Open both outputs for the child, and close our copies in the end."""
-        with contextlib.ExitStack() as opened:
-            descriptors = []
-            try:
-                for stream in ("stdout", "stderr"):
-                    descriptor = self.output.open(mark.unit, stream, mark.incarnation)
-                    opened.callback(os.close, descriptor)
-                    descriptors.append(descriptor)
-            except SpawnFailed:
-                raise
-            except (OSError, HoodyError) as error:
-                raise SpawnFailed(
-                    f"{mark.unit} could not be started: its output cannot be captured: {error}"
-                ) from error
-            yield descriptors[0], descriptors[1]
+    def _open(self, mark: Mark, opened: list[int]) -> None:
+        """Open stdout and stderr for the child; what was opened is in ``opened`` even when the second one fails."""
+        try:
+            opened.append(self.output.open(mark.unit, "stdout", mark.incarnation))
+            opened.append(self.output.open(mark.unit, "stderr", mark.incarnation))
+        except SpawnFailed:
+            raise
+        except (OSError, HoodyError) as error:
+            what = f"{mark.unit} could not be started: its output cannot be captured: {error}"
+            raise SpawnFailed(what) from error
 
 
 def _hold(attempt: Attempt, pid: int) -> Spawned:
