@@ -149,6 +149,8 @@ async def test_messages_that_wait_when_an_actor_ends_become_counted_dead_letters
         await trio.sleep(2)
         system.dead_letters.add("somebody", Note("later"))
         assert log.of(DeadLetter)[-1] == DeadLetter(actor="somebody", message="Note", suppressed=15)
+        system.dead_letters.add("somebody", Note("later still"))
+        assert log.of(DeadLetter)[-1] == DeadLetter(actor="somebody", message="Note", suppressed=0)
 
 
 async def test_a_post_after_the_end_is_a_dead_letter_and_never_an_error(autojump_clock: object) -> None:

@@ -364,6 +364,49 @@ async def test_a_hurry_bounds_even_those_that_obey_slowly(autojump_clock: object
     assert trio.current_time() < 3
 
 
+async def test_impatience_does_not_put_off_the_report_of_what_is_stuck(autojump_clock: object) -> None:
+    system = System()
+    stuck_at: list[float] = []
+    system.telemetry.attach(
+        lambda event: stuck_at.append(trio.current_time()) if isinstance(event, TreeStuck) else None
+    )
+    resisting = Scripted("a", Behaviour(stopping=Stopping.RESISTS, resists_for=60))
+    tree = root(resisting.spec(shutdown=Shutdown(seconds=100, abandon_after=4)))
+
+    async with running(tree, system=system):
+        for _ in range(6):
+            system.hurry()
+            await trio.sleep(1)
+
+    assert stuck_at == [pytest.approx(4)]
+
+
+async def test_a_hurry_does_not_wait_for_a_clean_up_that_resists(autojump_clock: object) -> None:
+    system, log = listening()
+    reported: list[float] = []
+
+    async def serve(service: ServiceContext) -> None:
+        async def resist(_reason: object) -> None:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 60):
+                await trio.sleep(math.inf)
+
+        service.at_end(resist, within=30)
+        service.started()
+        await service.stopping.wait()
+
+    system.telemetry.attach(
+        lambda event: reported.append(trio.current_time()) if isinstance(event, ChildUnstoppable) else None
+    )
+    async with running(root(ChildSpec("s", serve, shutdown=Shutdown(seconds=5, abandon_after=1))), system=system):
+        await trio.testing.wait_all_tasks_blocked()
+        system.shutdown("first")
+        await trio.sleep(1)
+        system.shutdown("second")
+
+    assert reported == [pytest.approx(4)]
+    assert log.of(TreeStuck) == [TreeStuck(paths=("root/s",))]
+
+
 async def test_a_hurry_shortens_a_stop_that_cancellation_has_forced(autojump_clock: object) -> None:
     system = System()
     slow = Behaviour(stopping_takes=50)
@@ -410,6 +453,29 @@ async def test_what_ends_the_program_is_not_restarted(autojump_clock: object) ->
     assert child.live == 0
 
 
+async def test_a_clean_up_under_way_is_not_cut_off_by_what_ends_the_program(autojump_clock: object) -> None:
+    cleaned: list[float] = []
+
+    async def interrupted(service: ServiceContext) -> None:
+        service.started()
+        await trio.sleep(2)
+        raise KeyboardInterrupt
+
+    async def ends_early(service: ServiceContext) -> None:
+        async def cleanup(_reason: object) -> None:
+            await trio.sleep(2)
+            cleaned.append(trio.current_time())
+
+        service.at_end(cleanup)
+        service.started()
+        await trio.sleep(1)
+
+    with pytest.raises(BaseExceptionGroup):
+        await run(root(ChildSpec("a", ends_early, restart=ONCE), ChildSpec("b", interrupted)))
+
+    assert cleaned == [pytest.approx(3)]
+
+
 async def test_an_ask_from_outside_ends_when_the_whole_tree_is_torn_down(autojump_clock: object) -> None:
     async def interrupted(service: ServiceContext) -> None:
         service.started()
@@ -437,9 +503,11 @@ async def test_an_ask_from_outside_ends_when_the_whole_tree_is_torn_down(autojum
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tear_down)
+        # One is in the handler, one waits in the mailbox.
+        nursery.start_soon(ask)
         nursery.start_soon(ask)
 
-    assert len(ends) == 1
+    assert len(ends) == 2
     assert trio.current_time() == pytest.approx(1)
 
 
