@@ -90,7 +90,7 @@ async def _change(endpoint: Endpoint, services: Services, path: dict[str, str], 
     accepted = request.scope[ACCEPTED].set  # type: ignore[typeddict-item]
     if key is None:
         return await services.work.carry_out(job, accepted=accepted)
-    asked = f"{request.method} {request.path}?".encode() + request.query_string + b"\n" + text
+    asked = f"{request.method} {request.path}?".encode() + request.query_string + f"\n{revision}\n".encode() + text
     digest = hashlib.sha256(asked).digest()
     return await services.work.carry_out_once(key, digest, job, accepted=accepted)
 

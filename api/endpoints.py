@@ -92,7 +92,7 @@ class Endpoint:
     open: bool = False
     """Answered without a token."""
     keyed: bool = False
-    """Takes ``Idempotency-Key``."""
+    """Takes ``Idempotency-Key``; every POST does, unless it says otherwise."""
     conditional: bool = False
     """Takes ``If-Match``."""
     merge_patch: bool = False
@@ -133,6 +133,7 @@ class Endpoints:
         def enter(handler: Handler[Q]) -> Handler[Q]:
             (query,) = get_args(next(iter(get_type_hints(handler).values())))
             columns.setdefault("effect", Effect.READ if method == "GET" else Effect.CHANGE)
+            columns.setdefault("keyed", method == "POST")
             summary = (handler.__doc__ or "").partition("\n")[0]
             self._rows.append(
                 Endpoint(method=method, path=path, summary=summary, handler=handler, query=query, **columns)

@@ -66,7 +66,6 @@ class DeleteQuery:
     body=AgentDefinition,
     answer=UnitView,
     status=201,
-    keyed=True,
     problems=(InvalidInput, AlreadyExists, StorageError),
 )
 async def create_agent(call: Call[CreateQuery]) -> Answer:

@@ -11,7 +11,15 @@ from api.answers import Answer, unit_answer
 from api.endpoints import Call, Endpoints, NoBody, NoQuery
 from api.routes.naming import AGENT, DIRECTORY, unit_name
 from api.services import PATIENCE
-from supervisor.errors import InvalidTransition, NotFound, SignalFailed, SpawnFailed, StorageError, TimedOut
+from supervisor.errors import (
+    InvalidTransition,
+    NotFound,
+    RevisionMismatch,
+    SignalFailed,
+    SpawnFailed,
+    StorageError,
+    TimedOut,
+)
 from supervisor.units.messages import RestartUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.quantities import Duration, SignalName
 from supervisor.units.status import UnitView
@@ -58,26 +66,37 @@ class SignalBody:
     "POST",
     f"{AGENT}/start",
     answer=UnitView,
-    problems=(NotFound, SpawnFailed, InvalidTransition, TimedOut, StorageError),
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, SpawnFailed, InvalidTransition, TimedOut, StorageError),
 )
 async def start_agent(call: Call[WaitQuery]) -> Answer:
     """Make an agent run, and remember that it should."""
     call.body(NoBody)
     name, query = unit_name(call), call.query
     view: UnitView = await call.services.ask(
-        DIRECTORY, lambda reply: StartUnit(name=name, wait=query.wait, reply_to=reply), timeout=query.patience
+        DIRECTORY,
+        lambda reply: StartUnit(name=name, wait=query.wait, expected_revision=call.expected_revision, reply_to=reply),
+        timeout=query.patience,
     )
     return unit_answer(view)
 
 
-@routes.add("POST", f"{AGENT}/stop", answer=UnitView, problems=(NotFound, TimedOut, StorageError))
+@routes.add(
+    "POST",
+    f"{AGENT}/stop",
+    answer=UnitView,
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, TimedOut, StorageError),
+)
 async def stop_agent(call: Call[StopQuery]) -> Answer:
     """Make an agent stop, and remember that it should stay so."""
     call.body(NoBody)
     name, query = unit_name(call), call.query
     view: UnitView = await call.services.ask(
         DIRECTORY,
-        lambda reply: StopUnit(name=name, wait=query.wait, now=query.now, reply_to=reply),
+        lambda reply: StopUnit(
+            name=name, wait=query.wait, now=query.now, expected_revision=call.expected_revision, reply_to=reply
+        ),
         timeout=query.patience,
     )
     return unit_answer(view)
@@ -87,14 +106,17 @@ async def stop_agent(call: Call[StopQuery]) -> Answer:
     "POST",
     f"{AGENT}/restart",
     answer=UnitView,
-    problems=(NotFound, SpawnFailed, InvalidTransition, TimedOut, StorageError),
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, SpawnFailed, InvalidTransition, TimedOut, StorageError),
 )
 async def restart_agent(call: Call[WaitQuery]) -> Answer:
     """Stop what runs of an agent, then start it; one at rest is just started."""
     call.body(NoBody)
     name, query = unit_name(call), call.query
     view: UnitView = await call.services.ask(
-        DIRECTORY, lambda reply: RestartUnit(name=name, wait=query.wait, reply_to=reply), timeout=query.patience
+        DIRECTORY,
+        lambda reply: RestartUnit(name=name, wait=query.wait, expected_revision=call.expected_revision, reply_to=reply),
+        timeout=query.patience,
     )
     return unit_answer(view)
 
@@ -104,13 +126,20 @@ async def restart_agent(call: Call[WaitQuery]) -> Answer:
     f"{AGENT}/signal",
     body=SignalBody,
     answer=UnitView,
-    problems=(NotFound, InvalidTransition, SignalFailed),
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, InvalidTransition, SignalFailed),
 )
 async def signal_agent(call: Call[NoQuery]) -> Answer:
     """Send a signal to what runs of an agent."""
     body, name = call.body(SignalBody), unit_name(call)
     view: UnitView = await call.services.ask(
         DIRECTORY,
-        lambda reply: SignalUnit(name=name, signal=body.signal, whole_group=body.group, reply_to=reply),
+        lambda reply: SignalUnit(
+            name=name,
+            signal=body.signal,
+            whole_group=body.group,
+            expected_revision=call.expected_revision,
+            reply_to=reply,
+        ),
     )
     return unit_answer(view)

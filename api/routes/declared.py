@@ -94,7 +94,6 @@ class DeclarationDocument:
     body=ApplyBody,
     answer=ApplyAnswer,
     effect=Effect.DESTROY,
-    keyed=True,
     problems=(InvalidInput, AlreadyExists, Conflict, RevisionMismatch, StorageError, TimedOut),
 )
 async def apply(call: Call[ApplyQuery]) -> Answer:

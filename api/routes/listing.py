@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 from attrs.validators import ge, le, optional
 
@@ -9,9 +11,23 @@ from api.answers import JSON_TYPE, Answer, json_text
 from api.endpoints import Call, Endpoints
 from api.routes.naming import AGENTS, DIRECTORY
 from supervisor.units.messages import ListUnits
+from supervisor.units.selectors import parse_selector
 from supervisor.units.status import Health, State, UnitView
 
 routes = Endpoints()
+
+
+def _is_selector(_instance: object, _attribute: object, value: str) -> None:
+    parse_selector(value)
+
+
+@frozen(kw_only=True)
+class UnitPage:
+    """A part of a list."""
+
+    items: tuple[UnitView, ...]
+    next: str | None = None
+    """The ``after`` of the part that follows; null at the end."""
 
 
 @frozen(kw_only=True)
@@ -24,6 +40,8 @@ class ListQuery:
     """Only those of this health; repeatable."""
     label: tuple[str, ...] = ()
     """``name=value``, or ``name`` for any value; repeatable, and all of them must fit."""
+    selector: str = field(default="", validator=_is_selector)
+    """A label selector: ``k=v``, ``k!=v``, ``k``, ``!k``, ``k in (a, b)``, ``k notin (a)``; commas mean and."""
     workspace: str | None = None
     """Only those of this workspace."""
     limit: int | None = field(default=None, validator=optional([ge(1), le(1000)]))
@@ -31,8 +49,12 @@ class ListQuery:
     after: str | None = None
     """Go on behind the page whose ``next`` this is."""
 
-    def wants(self, view: UnitView) -> bool:
-        """Tell whether a unit is one of those asked for."""
+    def choose(self, views: Iterable[UnitView]) -> list[UnitView]:
+        """Return the units that are asked for."""
+        selector = parse_selector(self.selector)
+        return [view for view in views if self._wants(view) and selector.fits(view.labels)]
+
+    def _wants(self, view: UnitView) -> bool:
         return (
             (not self.state or view.status.state in self.state)
             and (not self.health or view.status.health in self.health)
@@ -47,14 +69,14 @@ def _has_label(view: UnitView, label: str) -> bool:
     return name in view.labels and (not given or view.labels[name] == value)
 
 
-@routes.add("GET", AGENTS, answer=UnitView)
+@routes.add("GET", AGENTS, answer=UnitPage)
 async def list_agents(call: Call[ListQuery]) -> Answer:
     """List agents, ordered by name."""
     views: tuple[UnitView, ...] = await call.services.ask(DIRECTORY, lambda reply: ListUnits(reply_to=reply))
     query, texts = call.query, call.services.texts
     if query == ListQuery():
         return _page(texts.list_of_all(views), None)
-    found = [view for view in views if query.wants(view)]
+    found = query.choose(views)
     page = found if query.limit is None else found[: query.limit]
     return _page(texts.list_of(page), page[-1].name if len(page) < len(found) else None)
 

@@ -106,6 +106,7 @@ PAIR: Final = PairType()
 TAIL: Final = TailType()
 TIME: Final = TimeType()
 
+_SELECTORS: Final = "hoody.selectors"
 _OUTPUT_HELP: Final = "Form of the result: a table for people, JSON for programs."
 
 
@@ -127,8 +128,35 @@ def output_options(*formats: str) -> Callable[[F], F]:
 
 
 def names_argument(*, required: bool = True) -> Callable[[F], F]:
-    """Add ``NAME...``: names and globs of agents."""
-    return asyncclick.argument("names", nargs=-1, required=required, metavar="NAME...", shell_complete=agent_names)
+    """Add ``NAME...``, names and globs of agents, and ``--selector``, which adds those whose labels fit."""
+
+    def gather(ctx: Context, param: Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = (*names, *ctx.meta.get(_SELECTORS, ()))
+        if required and not found and not ctx.resilient_parsing:
+            raise asyncclick.MissingParameter(ctx=ctx, param=param)
+        return found
+
+    def add(function: F) -> F:
+        function = asyncclick.argument(
+            "names", nargs=-1, metavar="NAME...", shell_complete=agent_names, callback=gather
+        )(function)
+        return asyncclick.option(
+            "--selector",
+            multiple=True,
+            metavar="LABELS",
+            expose_value=False,
+            is_eager=True,
+            callback=_keep_selectors,
+            help="Those whose labels fit: k=v, k!=v, k, !k, 'k in (a, b)'; commas mean and.",
+        )(function)
+
+    return add
+
+
+def _keep_selectors(ctx: Context, _param: Parameter, words: tuple[str, ...]) -> None:
+    from hoody.cli.selecting import LabelSelector
+
+    ctx.meta[_SELECTORS] = tuple(map(LabelSelector, words))
 
 
 def wait_options(default: float) -> Callable[[F], F]:

@@ -100,6 +100,7 @@ class AsyncAgents:
         states: Sequence[str] = (),
         healths: Sequence[str] = (),
         labels: Sequence[str] = (),
+        selector: str = "",
         workspace: str | None = None,
         timeout: float = 30,
     ) -> list[Unit]:
@@ -108,7 +109,7 @@ class AsyncAgents:
         """
         found: list[Unit] = []
         after: str | None = None
-        filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace)
+        filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace, selector=selector)
         while True:
             page = await self._client.send(self._calls.page(filters, after=after, timeout=timeout))
             found += page["items"]

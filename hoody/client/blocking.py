@@ -117,15 +117,17 @@ class Agents:
         states: Sequence[str] = (),
         healths: Sequence[str] = (),
         labels: Sequence[str] = (),
+        selector: str = "",
         workspace: str | None = None,
         timeout: float = 30,
     ) -> list[Unit]:
         """Return every agent, ordered by name, or those in one of these states, of one of these healths, and with all
         of these labels (``KEY=VALUE``, or ``KEY`` for any value).
+        ``selector`` is a label selector (``tier in (a, b), !old``).
         """
         found: list[Unit] = []
         after: str | None = None
-        filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace)
+        filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace, selector=selector)
         while True:
             page = self._client.send(self._calls.page(filters, after=after, timeout=timeout))
             found += page["items"]

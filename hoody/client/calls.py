@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, LogPage, TreeNode, Unit, UnitPage
 
 Filters = Mapping[str, Sequence[str]]
-"""Which units of a list: the values of ``state``, ``health``, ``label`` and ``workspace``."""
+"""Which units of a list: the values of ``state``, ``health``, ``label``, ``selector`` and ``workspace``."""
 
 
 class Lines(NamedTuple):
@@ -209,9 +209,17 @@ def _if_match(revision: int | None) -> dict[str, str]:
     return {} if revision is None else {"If-Match": f'"{revision}"'}
 
 
-def filters(*, states: Sequence[str], healths: Sequence[str], labels: Sequence[str], workspace: str | None) -> Filters:
+def filters(
+    *, states: Sequence[str], healths: Sequence[str], labels: Sequence[str], workspace: str | None, selector: str
+) -> Filters:
     """Build the filters of a list."""
-    return {"state": states, "health": healths, "label": labels, "workspace": () if workspace is None else (workspace,)}
+    return {
+        "state": states,
+        "health": healths,
+        "label": labels,
+        "workspace": () if workspace is None else (workspace,),
+        "selector": (selector,) if selector else (),
+    }
 
 
 def tree() -> Call[TreeNode]:

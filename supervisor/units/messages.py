@@ -135,12 +135,14 @@ class StartUnit:
     Without ``wait`` the answer comes once the wish is on disk; with it, once the unit is RUNNING, or has failed to get
     there: ``SpawnFailed`` when it could not be started, ``InvalidTransition`` with the exit when it ended too early. A
     job that has come to a wanted end by then was started.
-    Starting what runs already is done at once. Errors: ``NotFound``, ``StorageError``.
+    Starting what runs already is done at once. Here and below, ``expected_revision`` is the caller's ``If-Match``.
+    Errors: ``NotFound``, ``RevisionMismatch``, ``StorageError``.
     """
 
     name: str
     wait: bool
     reply_to: Reply[UnitView]
+    expected_revision: int | None = None
 
 
 @frozen(kw_only=True)
@@ -154,6 +156,7 @@ class StopUnit:
     wait: bool
     now: bool
     reply_to: Reply[UnitView]
+    expected_revision: int | None = None
 
 
 @frozen(kw_only=True)
@@ -163,6 +166,7 @@ class RestartUnit:
     name: str
     wait: bool
     reply_to: Reply[UnitView]
+    expected_revision: int | None = None
 
 
 @frozen(kw_only=True)
@@ -177,6 +181,7 @@ class SignalUnit:
     signal: SignalName
     whole_group: bool
     reply_to: Reply[UnitView]
+    expected_revision: int | None = None
 
 
 UnitRequest: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit

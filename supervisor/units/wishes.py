@@ -59,6 +59,7 @@ def writing_for(wish: Wish, record: UnitRecord, condition: Condition) -> Writing
 
     Raises the wish's error where it must not be carried out.
     """
+    check_revision(record, wish.expected_revision)
     match wish:
         case StartUnit() | RestartUnit():
             return _start(record, condition)
@@ -67,10 +68,8 @@ def writing_for(wish: Wish, record: UnitRecord, condition: Condition) -> Writing
         case SignalUnit():
             return None
         case ReplaceUnit():
-            check_revision(record, wish.expected_revision)
             return _replacement(wish, record, condition)
         case RetireUnit():
-            check_revision(record, wish.expected_revision)
             return _deletion(wish, record, condition)
         case _:
             assert_never(wish)

@@ -45,7 +45,17 @@ async def test_a_shown_agent_is_the_unit_object(daemon: Daemon) -> None:
 
     got = await daemon.client.get(f"{AGENTS}/web")
 
-    assert set(got.json) == {"kind", "name", "workspace", "labels", "revision", "created_at", "spec", "status"}
+    assert set(got.json) == {
+        "kind",
+        "name",
+        "workspace",
+        "labels",
+        "revision",
+        "created_at",
+        "spec",
+        "status",
+        "source",
+    }
     assert got.json["status"]["pid"] == daemon.driver.only("web").pid
 
 
@@ -489,7 +499,6 @@ async def test_a_request_that_failed_can_be_tried_again_under_its_key(daemon: Da
         (AGENTS, ("Idempotency-Key", "a b")),
         (AGENTS, ("Idempotency-Key", "k" * 129)),
         (AGENTS, ("If-Match", '"1"')),
-        (f"{AGENTS}/web/start", ("Idempotency-Key", "k1")),
     ],
 )
 async def test_a_header_that_is_not_taken_is_refused_and_not_ignored(
@@ -498,6 +507,42 @@ async def test_a_header_that_is_not_taken_is_refused_and_not_ignored(
     got = await daemon.client.post(target, json={"name": "web", "command": "true"}, headers=[header])
 
     assert (got.status, got.code) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "signal"])
+async def test_what_is_asked_of_an_older_revision_is_refused_and_not_done(daemon: Daemon, verb: str) -> None:
+    await create(daemon)
+    body = {"signal": "HUP"} if verb == "signal" else {}
+    old = await daemon.client.post(f"{AGENTS}/web/{verb}", json=body, headers=[("If-Match", '"7"')])
+    before = (await daemon.client.get(f"{AGENTS}/web")).json
+    present = await daemon.client.post(f"{AGENTS}/web/{verb}", json=body, headers=[("If-Match", '"1"')])
+
+    assert (old.status, old.code) == (412, "revision_mismatch")
+    assert (before["status"]["state"], before["status"]["incarnation"]) == ("RUNNING", 1)
+    assert present.status == 200
+
+
+async def test_a_restart_under_one_key_is_done_once(daemon: Daemon) -> None:
+    await create(daemon)
+    for _ in range(2):
+        await daemon.client.post(f"{AGENTS}/web/restart?wait=true", headers=[("Idempotency-Key", "k")])
+
+    assert (await daemon.client.get(f"{AGENTS}/web")).json["status"]["incarnation"] == 2
+
+
+async def test_agents_are_selected_by_their_labels(daemon: Daemon) -> None:
+    for name, labels in (("a", {"tier": "web"}), ("b", {"tier": "api", "old": "yes"}), ("c", {})):
+        await daemon.client.post(f"{AGENTS}?start=false", json={"name": name, "command": "x", "labels": labels})
+
+    async def chosen(selector: str) -> list[str]:
+        got = await daemon.client.get(f"{AGENTS}?selector={quote(selector)}")
+        return [unit["name"] for unit in got.json["items"]]
+
+    assert await chosen("tier in (web, api)") == ["a", "b"]
+    assert await chosen("tier, !old") == ["a"]
+    assert await chosen("tier!=web") == ["b", "c"]
+    got = await daemon.client.get(f"{AGENTS}?selector=tier+in")
+    assert (got.status, got.json["errors"][0]["path"]) == (400, "selector")
 
 
 @pytest.mark.parametrize("tag", ["1", 'W/"1"', '"x"', '"1", "2"', '"-1"', '"' + "9" * 40 + '"'])

@@ -11,6 +11,7 @@ from hoody.cli.output import print_json, print_units
 from hoody.cli.selecting import is_glob, select
 
 _STATES = ("STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN")
+_HEALTHS = ("starting", "healthy", "unhealthy", "none")
 
 
 @command(
@@ -20,6 +21,7 @@ _STATES = ("STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "F
     hoody ps 'web*' -o wide
     hoody ps --state BACKOFF --json
     hoody ps -l team=docs -q
+    hoody ps --selector 'tier in (web, api), !old'
     """,
 )
 @names_argument(required=False)
@@ -32,24 +34,42 @@ _STATES = ("STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "F
     help="Only those in this state; of several, in any.",
 )
 @asyncclick.option(
+    "--health",
+    "healths",
+    multiple=True,
+    type=asyncclick.Choice(_HEALTHS, case_sensitive=False),
+    metavar="HEALTH",
+    help="Only those of this health; of several, of any.",
+)
+@asyncclick.option(
     "-l", "--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Only those with this label; of several, all."
 )
+@asyncclick.option("--workspace", metavar="NAME", help="Only those of this workspace.")
 @output_options()
-def ps(names: tuple[str, ...], states: tuple[str, ...], labels: tuple[str, ...], output: str) -> None:
+def ps(
+    *,
+    names: tuple[str, ...],
+    states: tuple[str, ...],
+    healths: tuple[str, ...],
+    labels: tuple[str, ...],
+    workspace: str | None,
+    output: str,
+) -> None:
     """List agents with their state, or those whose names or globs are given."""
     from hoody.client import Client
 
     client = Client()
-    units = client.agents.list(states=states, labels=labels)
+    units = client.agents.list(states=states, healths=healths, labels=labels, workspace=workspace)
+    filtered = bool(states or healths or labels or workspace)
     if names:
         wanted = select(client, names)
         listed = {unit["name"]: unit for unit in units}
-        if not (states or labels):
+        if not filtered:
             # A name that is not in the whole list is unknown: the daemon's own refusal names the nearest one.
             listed.update({name: client.agents.get(name) for name in wanted if name not in listed})
         units = [listed[name] for name in wanted if name in listed]
     print_units(units, output)
-    if not (units or names or states or labels) and output in {"table", "wide"}:
+    if not (units or names or filtered) and output in {"table", "wide"}:
         note("no agents yet; start one: hoody run --name NAME -- COMMAND...")
 
 

@@ -105,6 +105,18 @@ def test_several_names_and_globs_are_acted_on_together(hoody: Any) -> None:
     hoody.forget("many-*", "lone")
 
 
+def test_agents_are_acted_on_by_their_labels(hoody: Any) -> None:
+    for name, tier in (("by-1", "web"), ("by-2", "api"), ("by-3", "old")):
+        hoody.client.agents.create(name, ["sleep", "1000"], labels={"tier": tier}, start_seconds="0")
+
+    assert hoody("stop", "--selector", "tier in (web, api)", "-q").stdout.split() == ["by-1", "by-2"]
+    assert hoody("ps", "--selector", "tier,tier!=web", "-q").stdout.split() == ["by-2", "by-3"]
+    assert "no agent matches 'tier=none'" in hoody("stop", "--selector", "tier=none", expect=3).stderr
+    assert "is not a selector" in hoody("stop", "--selector", "=", expect=2).stderr
+    hoody("stop", expect=2)
+    hoody.forget("by-*")
+
+
 def test_many_stop_at_the_same_time(hoody: Any) -> None:
     for number in range(6):
         hoody.client.agents.create(f"slow-{number}", STUBBORN, shell=True, stop_timeout="1s", start_seconds="0")
