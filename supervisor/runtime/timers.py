@@ -101,7 +101,8 @@ class Timers:
             return
         self._sequence += 1
         heappush(self._heap, (when, self._sequence, entry))
-        self._scope.deadline = min(self._scope.deadline, when)
+        if when < self._scope.deadline:  # noqa: PLR1730 - an assignment costs as much as the rest, even of the same value
+            self._scope.deadline = when
 
     def note_ended(self) -> None:
         """Take note that one entry has ended before its time."""
