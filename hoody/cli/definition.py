@@ -16,12 +16,14 @@ import asyncclick
 
 from hoody.cli.command import SectionOption
 from hoody.cli.options import DURATION, PAIR, SIGNAL
+from hoody.cli.probe_flags import probe_table
 from supervisor.errors import InvalidInput
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _RESTARTS: Final = ("always", "on-failure", "never")
 _GIVE_UPS: Final = ("retry", "fail", "escalate")
+_ON_UNHEALTHY: Final = ("restart", "ignore")
 
 PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "restart": "restart",
@@ -31,6 +33,10 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "start_seconds": "start_seconds",
     "stop_signal": "stop_signal",
     "stop_timeout": "stop_timeout",
+    "start_timeout": "start_timeout",
+    "on_unhealthy": "on_unhealthy",
+    "runtime": "limits.runtime",
+    "silence": "limits.silence",
     "backoff_initial": "backoff.initial",
     "backoff_factor": "backoff.factor",
     "backoff_max": "backoff.max",
@@ -45,6 +51,7 @@ def _option(section: str, *words: str, **settings: Any) -> Callable[[F], F]:  # 
 
 
 _WHAT, _END, _DELAY, _LIFE = "What runs", "When it has ended", "How long to wait between tries", "Starting and stopping"
+_HEALTH = "Whether it works"
 _OPTIONS: Final = (
     _option(
         _WHAT,
@@ -113,8 +120,35 @@ _OPTIONS: Final = (
     ),
     _option(_DELAY, "--backoff-reset-after", type=DURATION, help="A run this long forgets earlier failures (60s)."),
     _option(_LIFE, "--start-seconds", type=DURATION, help="How long it must stay up to count as running (1s)."),
+    _option(
+        _LIFE, "--start-timeout", type=DURATION, help="How long it may take to become ready, with --readiness (60s)."
+    ),
     _option(_LIFE, "--stop-signal", type=SIGNAL, help="The signal that asks it to end (TERM)."),
     _option(_LIFE, "--stop-timeout", type=DURATION, help="How long it may take to end before it is killed (10s)."),
+    _option(
+        _HEALTH,
+        "--readiness",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="It is up once this passes: http=URL, tcp=PORT, exec=COMMAND, log=PATTERN, heartbeat=FILE or notify; "
+        "and interval=, timeout=, successes=, failures=.",
+    ),
+    _option(
+        _HEALTH,
+        "--liveness",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="It is restarted when this fails; the same keys, and start_period=.",
+    ),
+    _option(
+        _HEALTH,
+        "--on-unhealthy",
+        type=asyncclick.Choice(_ON_UNHEALTHY),
+        metavar="WHAT",
+        help="When --liveness fails: restart it, or ignore it and only show it (restart).",
+    ),
+    _option(_HEALTH, "--runtime", type=DURATION, help="How long it may run."),
+    _option(_HEALTH, "--silence", type=DURATION, help="How long it may write nothing."),
 )
 
 
@@ -151,6 +185,9 @@ def definition(parameters: Mapping[str, Any], environ: Mapping[str, str], folder
     for name in ("success_exit_codes", "success_signals"):
         if parameters[name]:
             document[name] = list(parameters[name])
+    for name in ("readiness", "liveness"):
+        if parameters[name]:
+            document[name] = probe_table(f"--{name}", parameters[name])
     _set_plain(document, parameters)
     return document
 

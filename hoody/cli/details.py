@@ -32,6 +32,8 @@ def _state_lines(unit: Unit, now: datetime) -> Iterator[tuple[str, str]]:
     yield "ready", "yes" if status["ready"] else "no"
     if status["health"] != "none":
         yield "health", status["health"]
+    if status.get("says"):
+        yield "says", status["says"]
     if status["pid"]:
         yield "pid", str(status["pid"])
         yield "up for", uptime(status["started_at"], now)

@@ -2,11 +2,13 @@
 
     goal       over when                                          exit code
     ready      it is ready                                        0
+    healthy    its liveness probe passes; without one: it is      0
+               ready
     running    its state is RUNNING                               0
     stopped    nothing of it runs and no next try is due          that of the program's last end
     exited     the incarnation that was there first has ended     that of the program's end, restarted or not
 
-A unit that has FAILED for good (FATAL) will reach neither of the first two: that ends the wait with 1.
+A unit that has FAILED for good (FATAL) will reach none of the first three: that ends the wait with 1.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from hoody.client.types import LastExit, Unit
 
-Goal = Literal["ready", "running", "stopped", "exited"]
-GOALS: Final = ("ready", "running", "stopped", "exited")
+Goal = Literal["ready", "healthy", "running", "stopped", "exited"]
+GOALS: Final = ("ready", "healthy", "running", "stopped", "exited")
 _AT_REST: Final = frozenset({"STOPPED", "EXITED", "FATAL"})
 _ALIVE: Final = frozenset({"STARTING", "RUNNING", "STOPPING"})
 _FAILED: Final = 1
@@ -34,14 +36,23 @@ def verdict(goal: Goal, unit: Unit, first_incarnation: int) -> Verdict | None:
     """Return how the wait for ``goal`` ends with ``unit`` as it is now; None while it goes on."""
     status = unit["status"]
     state = status["state"]
-    if goal in {"ready", "running"}:
-        if status["ready"] if goal == "ready" else state == "RUNNING":
-            return Verdict(0, "ready" if goal == "ready" else state)
+    if goal in {"ready", "healthy", "running"}:
+        if _is_there(goal, unit):
+            return Verdict(0, state if goal == "running" else goal)
         return Verdict(_FAILED, f"FATAL: {status['reason']}".rstrip(": ")) if state == "FATAL" else None
     over = state in _AT_REST
     if goal == "exited":
         over = over or state not in _ALIVE or status["incarnation"] != first_incarnation
     return Verdict(exit_code(status["exit"]), state) if over else None
+
+
+def _is_there(goal: Goal, unit: Unit) -> bool:
+    status = unit["status"]
+    if goal == "running":
+        return status["state"] == "RUNNING"
+    if goal == "healthy" and status["health"] != "none":
+        return status["health"] == "healthy"
+    return status["ready"]
 
 
 def exit_code(last: LastExit | None) -> int:

@@ -22,6 +22,31 @@ class BackoffFields(TypedDict, total=False):
     reset_after: Duration
 
 
+class ProbeFields(TypedDict, total=False):
+    """``readiness`` and ``liveness`` of a definition: exactly one of the first six, and how to look."""
+
+    http: str | None
+    tcp: str | int | None
+    exec: str | list[str] | None
+    log: str | None
+    heartbeat: str | None
+    notify: bool
+    interval: Duration
+    timeout: Duration
+    start_period: Duration
+    successes: int
+    failures: int
+    max_age: Duration | None
+    allow_remote: bool
+
+
+class LimitFields(TypedDict, total=False):
+    """``limits`` of a definition."""
+
+    runtime: Duration | None
+    silence: Duration | None
+
+
 class SpecFields(TypedDict, total=False):
     """What a definition may say beside its command."""
 
@@ -39,6 +64,11 @@ class SpecFields(TypedDict, total=False):
     start_seconds: Duration
     stop_signal: str
     stop_timeout: Duration
+    readiness: ProbeFields | None
+    liveness: ProbeFields | None
+    on_unhealthy: Literal["restart", "ignore"]
+    start_timeout: Duration
+    limits: LimitFields
 
 
 class Spec(SpecFields):
@@ -76,6 +106,7 @@ class UnitStatus(TypedDict):
     next_retry_at: str | None
     crash_loop: bool
     waiting_for: list[str]
+    says: str
 
 
 class Unit(TypedDict):

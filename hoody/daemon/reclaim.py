@@ -18,12 +18,14 @@ from typing import Final
 import trio
 from attrs import evolve, frozen
 
+from supervisor.agents.beside import is_beside
 from supervisor.agents.process import ProcessDriver
 from supervisor.agents.strays import Stray
 from supervisor.errors import HoodyError
 from supervisor.runtime import ActorRef, ServiceContext
 from supervisor.store.messages import LiveRecord, LoadUnits, NoteProgress, Progress, StoreRequest, UnitRecord
 from supervisor.units.driver import ExitStatus, Identity, Launch
+from supervisor.units.spec import AgentSpec
 from supervisor.units.status import Kind, State
 
 CLEAR_WITHIN: Final = 5.0
@@ -42,6 +44,8 @@ class Sorted:
     """Left-overs of incarnations that have ended, and rivals of one that lives."""
     foreign: tuple[Stray, ...] = ()
     """Processes of units that are not defined here (any more). They are left alone."""
+    beside: tuple[Stray, ...] = ()
+    """Commands that ran beside a unit, such as probes: with the daemon that ran them, nobody waits for them."""
 
 
 def sort_out(records: Iterable[UnitRecord], strays: Sequence[Stray]) -> Sorted:
@@ -61,8 +65,9 @@ def sort_out(records: Iterable[UnitRecord], strays: Sequence[Stray]) -> Sorted:
                 adopt.append((record, newest))
                 kept = newest.incarnation
         stop.extend((record, stray) for stray in _one_each(found) if stray.incarnation != kept)
-    foreign = tuple(stray for stray in strays if stray.unit not in by_name)
-    return Sorted(adopt=tuple(adopt), stop=tuple(stop), foreign=foreign)
+    foreign = tuple(stray for stray in strays if stray.unit not in by_name and not is_beside(stray.unit))
+    beside = tuple(stray for stray in strays if is_beside(stray.unit))
+    return Sorted(adopt=tuple(adopt), stop=tuple(stop), foreign=foreign, beside=beside)
 
 
 def _recorded(record: UnitRecord, found: Iterable[Stray]) -> int | None:
@@ -131,7 +136,9 @@ class Reclaim:
             )
         async with trio.open_nursery() as nursery:
             for record, stray in found.stop:
-                nursery.start_soon(self._stop, record, stray)
+                nursery.start_soon(self._stop, record.name, record.spec, stray)
+            for stray in found.beside:
+                nursery.start_soon(self._stop, stray.unit, AgentSpec(command=(stray.unit,)), stray)
 
     def _adopted(self, record: UnitRecord, stray: Stray) -> Progress:
         live = LiveRecord(
@@ -139,9 +146,9 @@ class Reclaim:
         )
         return evolve(record.progress, state=State.RUNNING, reason="", incarnation=stray.incarnation, live=live)
 
-    async def _stop(self, record: UnitRecord, stray: Stray) -> None:
-        _log.warning("a left-over of %s is ended", record.name, extra=_told(stray))
-        launch = Launch(unit=record.name, incarnation=stray.incarnation, spec=record.spec)
+    async def _stop(self, name: str, spec: AgentSpec, stray: Stray) -> None:
+        _log.warning("a left-over of %s is ended", name, extra=_told(stray))
+        launch = Launch(unit=name, incarnation=stray.incarnation, spec=spec)
         try:
             incarnation = await self._driver.adopt(stray.identity, launch, _tell_nobody)
             if incarnation is None:
@@ -152,10 +159,10 @@ class Reclaim:
                 incarnation.detach()
         except HoodyError as error:
             # One unit's trouble must not keep all the others from coming up.
-            _log.error("a left-over of %s could not be ended: %s", record.name, error, extra=_told(stray))
+            _log.error("a left-over of %s could not be ended: %s", name, error, extra=_told(stray))
             return
         if survivors:
-            _log.error("left-overs of %s cannot be ended: %s", record.name, survivors, extra=_told(stray))
+            _log.error("left-overs of %s cannot be ended: %s", name, survivors, extra=_told(stray))
 
 
 def age_of(identity: Identity) -> timedelta:

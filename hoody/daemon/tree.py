@@ -40,9 +40,11 @@ from hoody.daemon.control import Control
 from hoody.daemon.reclaim import Reclaim
 from hoody.home import Home
 from supervisor.agents.host import Host
+from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
+from supervisor.logs.listening import Listener
 from supervisor.runtime import (
     ChildSpec,
     RestartPolicy,
@@ -93,7 +95,11 @@ def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, l
     logs = LogStore(Path(home.logs), Path(home.fifos), config.log_settings)
     driver = ProcessDriver(instance=control.instance, output=logs, host=host)
     units = UnitServices(
-        driver=driver, departure=control.departure, starts=trio.CapacityLimiter(config.starts_at_once), wall=utc_now
+        driver=driver,
+        departure=control.departure,
+        starts=trio.CapacityLimiter(config.starts_at_once),
+        wall=utc_now,
+        instruments=AgentInstruments(driver, Listener(logs)),
     )
     store = StoreReport()
     return Parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -69,8 +70,24 @@ def build_environment(spec: AgentSpec, mark: Mark, inherited: Mapping[str, str],
         path = Path(directory, Path(name).expanduser())
         add_environment_file(environment, path)
     environment.update(spec.environment)
+    environment.update(notification(spec, mark))
     environment.update(mark.environment())
     return environment
+
+
+def notification(spec: AgentSpec, mark: Mark) -> dict[str, str]:
+    """Return the variables by which a program learns where to tell how it is (sd_notify), if anybody listens."""
+    if not spec.is_told_to_notify:
+        return {}
+    found = {"NOTIFY_SOCKET": f"@{notify_name(mark.instance, mark.unit)}"}
+    if spec.liveness is not None and spec.liveness.notify:
+        found["WATCHDOG_USEC"] = str(round(spec.liveness.interval * 1_000_000))
+    return found
+
+
+def notify_name(instance: str, unit: str) -> str:
+    """Return the name of a unit's notification socket: the same for every daemon of this home, and short."""
+    return f"hoody/notify/{hashlib.blake2b(f'{instance}/{unit}'.encode(), digest_size=12).hexdigest()}"
 
 
 def add_environment_file(environment: dict[str, str], path: Path) -> None:

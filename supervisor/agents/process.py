@@ -12,7 +12,7 @@ from typing import Final
 import trio
 from attrs import define
 
-from supervisor.agents.environment import inherited_environment
+from supervisor.agents.environment import inherited_environment, working_directory
 from supervisor.agents.exits import ExitWatcher, Watched
 from supervisor.agents.host import Host
 from supervisor.agents.identity import boot_id
@@ -120,13 +120,15 @@ class ProcessDriver:
         """Give back what the driver holds beside its processes. No process is touched."""
         self._memory.close()
 
-    async def spawn(self, launch: Launch[AgentSpec], on_exit: OnExit) -> ProcessIncarnation:
-        """Start one incarnation; see ``Driver.spawn``."""
+    async def spawn(
+        self, launch: Launch[AgentSpec], on_exit: OnExit, *, output: Output | None = None
+    ) -> ProcessIncarnation:
+        """Start one incarnation; see ``Driver.spawn``. With ``output``, what it writes goes there."""
         await trio.lowlevel.checkpoint_if_cancelled()
         mark = self._mark(launch)
         flight = self._flights.depart()
         with trio.move_on_after(SPAWN_TIMEOUT) as scope:
-            start = functools.partial(self._spawner.start, launch.spec, mark)
+            start = functools.partial(self._spawner.start, launch.spec, mark, output)
             try:
                 spawned = await self._threads.run(start, functools.partial(self._arrived_late, flight, scope))
             except Exception:
@@ -154,6 +156,17 @@ class ProcessDriver:
             os.close(pidfd)
             return None
         return self._look_after(self._exits.watch(identity, lift(pidfd), on_exit), mark)
+
+    def owns(self, pid: int, unit: str, incarnation: int) -> bool:
+        """Tell whether a process belongs to an incarnation, by what it carries."""
+        found, mark = look_at(pid), Mark(unit, incarnation, self.instance)
+        if found is None:
+            return False
+        return found.seal == mark.seal if found.seal is not None else found.mark == mark
+
+    def working_directory(self, spec: AgentSpec) -> str:
+        """Return the absolute folder that a program of this definition starts in."""
+        return working_directory(spec, self._spawner.home)
 
     async def find_strays(self, known: Iterable[tuple[str, int]] = ()) -> tuple[Stray, ...]:
         """Return what runs of this daemon's units, whoever started it; see :func:`supervisor.agents.strays.strays`."""

@@ -39,8 +39,8 @@ class Spawner:
     inherited: Mapping[str, str]
     home: str
 
-    def start(self, spec: AgentSpec, mark: Mark) -> Spawned:
-        """Start the program as the leader of a session of its own. Blocks.
+    def start(self, spec: AgentSpec, mark: Mark, output: Output | None = None) -> Spawned:
+        """Start the program as the leader of a session of its own. Blocks. ``output`` stands in for the usual one.
 
         Raises ``SpawnFailed``; then nothing is left of the try.
         """
@@ -49,7 +49,7 @@ class Spawner:
         attempt = Attempt(argv=spec.argv, directory=directory, environment=environment)
         opened: list[int] = []
         try:
-            self._open(mark, opened)
+            self._open(mark, output or self.output, opened)
             pid = self._fork(attempt, mark, *opened)
         finally:
             for descriptor in opened:
@@ -79,11 +79,11 @@ class Spawner:
         process.returncode = 0
         return process.pid
 
-    def _open(self, mark: Mark, opened: list[int]) -> None:
+    def _open(self, mark: Mark, output: Output, opened: list[int]) -> None:
         """Open stdout and stderr for the child; what was opened is in ``opened`` even when the second one fails."""
         try:
-            opened.append(self.output.open(mark.unit, "stdout", mark.incarnation))
-            opened.append(self.output.open(mark.unit, "stderr", mark.incarnation))
+            opened.append(output.open(mark.unit, "stdout", mark.incarnation))
+            opened.append(output.open(mark.unit, "stderr", mark.incarnation))
         except SpawnFailed:
             raise
         except (OSError, HoodyError) as error:

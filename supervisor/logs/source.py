@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +46,7 @@ class Source:
     """
 
     __slots__ = ("_capacity", "_lock", "_mover", "_pipe_size", "_upcoming", "closed", "error", "failing_since", "fd",
-                 "incarnation", "inode", "path", "retries", "sink", "stream", "total", "unit")  # fmt: skip
+                 "incarnation", "inode", "moved_at", "path", "retries", "sink", "stream", "total", "unit")  # fmt: skip
 
     def __init__(self, unit: str, stream: StreamName, *, path: Path, sink: Sink, mover: Mover, size: int) -> None:
         self.unit = unit
@@ -60,6 +62,8 @@ class Source:
         """How many bytes were moved by this source object."""
         self.error = ""
         self.failing_since: float | None = None
+        self.moved_at = -math.inf
+        """When bytes were last moved, by ``time.monotonic``."""
         self.retries = 0
         self._mover = mover
         self._lock = threading.Lock()
@@ -180,6 +184,8 @@ class Source:
             taken = self.sink.take(self._mover, self.fd, limit, now, self.incarnation)
             moved += taken.moved
             self.total += taken.moved
+            if taken.moved:
+                self.moved_at = time.monotonic()
             if taken.dry:
                 break
         return moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -164,6 +165,17 @@ class LogStore:
         """Return the latest incarnation that output was opened for, 0 where this store has opened none."""
         found = (self._table.sources.get((unit, stream)) for stream in STREAMS)
         return max((source.latest_incarnation for source in found if source is not None), default=0)
+
+    def quiet_for(self, unit: str) -> float:
+        """Return for how many seconds a unit has written nothing; infinite where it has not, for this store.
+
+        0 where that cannot be told: what it has written, or would have, cannot be taken in at present.
+        """
+        found = (self._table.sources.get((unit, stream)) for stream in STREAMS)
+        sources = [source for source in found if source is not None]
+        if not self._running or any(source.failing_since is not None for source in sources):
+            return 0.0
+        return time.monotonic() - max((source.moved_at for source in sources), default=-math.inf)
 
     def health(self) -> LogHealth:
         """Return how the store is doing. Cheap; from any thread."""

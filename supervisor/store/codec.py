@@ -105,12 +105,24 @@ def _command(value: Any, _type: object) -> str | tuple[str, ...]:  # noqa: ANN40
     raise Undecodable(f"a command is text or a list of texts, got {value!r}")
 
 
+def _address(value: Any, _type: object) -> str | int | None:  # noqa: ANN401 - whatever JSON holds
+    if value is None or isinstance(value, str | int):
+        return value
+    raise Undecodable(f"an address is text or a number, got {value!r}")
+
+
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_unstructure_hook(datetime, encode_time)
     converter.register_structure_hook(datetime, lambda value, _: decode_time(value))
     converter.register_unstructure_hook(str | tuple[str, ...], lambda value: value)
     converter.register_structure_hook(str | tuple[str, ...], _command)
+    converter.register_unstructure_hook(str | tuple[str, ...] | None, lambda value: value)
+    converter.register_structure_hook(
+        str | tuple[str, ...] | None, lambda value, of: None if value is None else _command(value, of)
+    )
+    converter.register_unstructure_hook(str | int | None, lambda value: value)
+    converter.register_structure_hook(str | int | None, _address)
     for cls in (Identity, LiveRecord, LastExit, Counters, Progress):
         omitting = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=cls is not Identity)
         converter.register_unstructure_hook(cls, omitting)

@@ -21,6 +21,8 @@ class LiveRecord:
     incarnation: int
     identity: Identity
     started_at: datetime
+    was_ready: bool = False
+    """Its readiness probe has passed before."""
 
 
 @frozen(kw_only=True)

@@ -40,6 +40,7 @@ from supervisor.units.farewell import Farewell, Stage
 from supervisor.units.hands import CLEAR_TIME, Hands
 from supervisor.units.machine import step
 from supervisor.units.memory import progress_of, recalled, remember, take_stock
+from supervisor.units.probes.judges import Judges
 from supervisor.units.services import UnitServices
 from supervisor.units.status import State, UnitStatus, UnitView
 from supervisor.units.waiters import Waiters
@@ -93,6 +94,7 @@ class UnitActor(Actor[UnitMessage]):
         self._dice: Callable[[], float] = lambda: 0.5
         self._news: list[Event] = []
         self._hands = Hands(name, services.driver, services.starts, self._report)
+        self._judges = Judges(name, services.instruments, self._report)
         self._desk = Desk(self)
 
     # ---- the life of a keeper ----
@@ -120,6 +122,7 @@ class UnitActor(Actor[UnitMessage]):
 
     async def post_stop(self, context: Context[UnitMessage], reason: ExitReason) -> None:  # noqa: ARG002
         """End the process where the daemon takes its units along; leave it running otherwise."""
+        self._judges.dismiss()
         if self._record is None or self._desk.deleted:
             return
         self._tell_the_log()
@@ -178,6 +181,7 @@ class UnitActor(Actor[UnitMessage]):
         if found.condition is not before:
             self._show(status_of(found.condition))
             self._hands.release(self._at_hand())
+            self._judges.follow(found.condition, self.record.spec, self._on_stage.spawn)
         for tell in tells:
             self.waiters.tell(tell, self.view)
         self._desk.look_up()
@@ -214,6 +218,7 @@ class UnitActor(Actor[UnitMessage]):
         stage, hands = self._on_stage, self._hands
         match effect:
             case Spawn(incarnation=number):
+                self._judges.expect(self.record.spec, self._services.wall())
                 stage.spawn(hands.start, number, self.record.spec)
             case Adopt(incarnation=number, identity=identity):
                 stage.spawn(hands.adopt, number, identity, self.record.spec)

@@ -28,6 +28,7 @@ def recall(draft: Draft, event: Recalled) -> None:
         identity=live.identity,
         born=draft.at.mono - max(0.0, live.up_for),
         started_at=live.started_at,
+        was_ready=live.was_ready,
     )
     draft.enter(Phase.ADOPTING, f"looking for process {live.identity.pid}, which ran before")
     draft.emit(Adopt(draft.now.incarnation, live.identity))

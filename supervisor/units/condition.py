@@ -99,7 +99,15 @@ class Condition:
     started_at: datetime | None = None
     healthy_since: float | None = None
     ready: bool = False
+    was_ready: bool = False
+    """It was ready before, in this incarnation."""
+    not_ready: str = ""
+    not_healthy: str = ""
+    """Why it is not what it should be, in words; empty where it is, or where that is not known yet."""
     health: Health = Health.NONE
+    start_due: float = 0.0
+    """Until when it has to become ready, by a clock that only goes forward."""
+    says: str = ""
     cause: EndReason | None = None
     cause_detail: str = ""
     hurry: bool = False
@@ -149,5 +157,6 @@ def status_of(condition: Condition) -> UnitStatus:
         exit=condition.exit,
         next_retry_at=condition.next_retry_at,
         crash_loop=condition.history.crash_loop,
+        says=condition.says,
         waiting_for=condition.blocked_by if condition.phase is Phase.WAITING else (),
     )

@@ -77,7 +77,7 @@ def signal_name(number: int) -> str:
 def count(counters: Counters, reason: EndReason) -> Counters:
     """Return the counters with one more end of this reason; wanted ends are not counted."""
     match reason:
-        case EndReason.SPAWN_FAILED:
+        case EndReason.SPAWN_FAILED | EndReason.NOT_READY:
             return _plus(counters, spawn_failures=1)
         case EndReason.CRASHED | EndReason.OUT_OF_MEMORY:
             return _plus(counters, crashes=1)

@@ -23,7 +23,7 @@ class Timer(StrEnum):
     SPAWN = "spawn"
     """the system takes long to start or to find a process; time to say so"""
     START = "start"
-    """``start_seconds`` have passed: it counts as up"""
+    """``start_seconds`` have passed: it counts as up; or, with a readiness probe, ``start_timeout``: it is not"""
     STOP = "stop"
     """``stop_timeout`` has passed: it is killed"""
     CLEAR = "clear"
@@ -81,6 +81,8 @@ class Recorded:
     identity: Identity
     started_at: datetime
     up_for: float
+    was_ready: bool = False
+    """Its readiness probe has passed before."""
 
 
 @frozen
@@ -152,10 +154,11 @@ class SignalRefused:
 
 @frozen
 class ReadyChanged:
-    """The readiness probe has changed its mind."""
+    """The readiness probe has changed its mind, or its reason for a no; ``detail`` says why it is not ready."""
 
     incarnation: int
     ready: bool
+    detail: str = ""
 
 
 @frozen
@@ -164,6 +167,23 @@ class HealthChanged:
 
     incarnation: int
     health: Health
+    detail: str = ""
+
+
+@frozen
+class StartExtended:
+    """The program asks for more time until it is ready: ``seconds`` from now on."""
+
+    incarnation: int
+    seconds: float
+
+
+@frozen
+class Spoke:
+    """The program says something about itself, for people."""
+
+    incarnation: int
+    text: str
 
 
 @frozen
@@ -200,5 +220,7 @@ class TimerFired:
 
 Command: TypeAlias = StartAsked | StopAsked | RestartAsked | SignalAsked | DefinitionChanged | Recalled
 Fact: TypeAlias = Spawned | SpawnFailed | Adopted | AdoptionFailed | MainExited | Cleared | SignalRefused
-Report: TypeAlias = ReadyChanged | HealthChanged | Condemned | DependenciesMet | DependenciesUnmet
+Report: TypeAlias = (
+    ReadyChanged | HealthChanged | StartExtended | Spoke | Condemned | DependenciesMet | DependenciesUnmet
+)
 Event: TypeAlias = Command | Fact | Report | TimerFired

@@ -23,6 +23,8 @@ from supervisor.units.events import (
     SignalRefused,
     Spawned,
     SpawnFailed,
+    Spoke,
+    StartExtended,
     Timer,
 )
 from supervisor.units.moves import (
@@ -37,6 +39,7 @@ from supervisor.units.moves import (
     launch,
     record,
     rest,
+    shortcomings,
 )
 from supervisor.units.status import Desired, EndReason, Health
 
@@ -45,7 +48,7 @@ from supervisor.units.status import Desired, EndReason, Health
 
 def adopted(draft: Draft, _event: object) -> None:
     """Go on with the process on record, or end it where that is what is wanted."""
-    draft.now = evolve(draft.now, healthy_since=draft.now.born)
+    draft.now = evolve(draft.now, healthy_since=draft.now.born, health=_first_health(draft))
     draft.note()
     if draft.now.cause is not None and draft.now.then is not None:
         end(draft, draft.now.cause, draft.now.then)
@@ -91,17 +94,35 @@ def _exists(draft: Draft, event: Spawned) -> None:
         born=draft.at.mono,
         started_at=draft.at.wall,
         healthy_since=draft.at.mono,
+        health=_first_health(draft),
     )
     draft.note()
 
 
+def _first_health(draft: Draft) -> Health:
+    return Health.STARTING if draft.spec.has_liveness else Health.NONE
+
+
 def _settle(draft: Draft, *, up_for: float) -> None:
+    if draft.spec.start_deadline is not None:
+        _await_readiness(draft, draft.spec.start_deadline)
+        return
     left = draft.spec.start_seconds - up_for
     if left <= 0:
         is_up(draft)
         return
     draft.enter(Phase.SETTLING, draft.now.reason if up_for == 0 else "found again; not up for long")
     draft.arm(Timer.START, left)
+
+
+def _await_readiness(draft: Draft, deadline: float) -> None:
+    if draft.now.was_ready:
+        # Found again by a new daemon: it is taken to be as it was until the probe says otherwise.
+        is_up(draft)
+        return
+    draft.now = evolve(draft.now, start_due=draft.at.mono + deadline)
+    draft.enter(Phase.SETTLING, "waiting until it is ready")
+    draft.arm(Timer.START, deadline)
 
 
 def spawn_failed(draft: Draft, event: SpawnFailed) -> None:
@@ -127,8 +148,22 @@ def spawn_is_slow(draft: Draft, _event: object) -> None:
 
 
 def stayed_up(draft: Draft, _event: object) -> None:
-    """``start_seconds`` have passed."""
-    is_up(draft)
+    """``start_seconds`` have passed; where it was to become ready instead, the time for that is over."""
+    if draft.spec.start_deadline is None:
+        is_up(draft)
+        return
+    why = f" ({draft.now.not_ready})" if draft.now.not_ready else ""
+    detail = f"did not become ready within {span(draft.at.mono - draft.now.born)}{why}"
+    end(draft, EndReason.NOT_READY, Phase.BACKOFF, detail)
+    draft.tell(Outcome.NOT_STARTED, f"it {detail}")
+
+
+def start_extended(draft: Draft, event: StartExtended) -> None:
+    """Give it more time to become ready. Asking for less than it has is no reason to take time away."""
+    due = draft.at.mono + event.seconds
+    if draft.spec.start_deadline is not None and due > draft.now.start_due:
+        draft.now = evolve(draft.now, start_due=due)
+        draft.arm(Timer.START, event.seconds)
 
 
 def try_again(draft: Draft, _event: object) -> None:
@@ -228,11 +263,15 @@ def ready_early(draft: Draft, event: ReadyChanged) -> None:
     """A readiness probe that passes makes ``start_seconds`` moot."""
     if event.ready:
         is_up(draft)
+    elif event.detail:
+        draft.now = evolve(draft.now, not_ready=event.detail)
+        draft.enter(Phase.SETTLING, f"not ready yet: {event.detail}")
 
 
 def ready_changed(draft: Draft, event: ReadyChanged) -> None:
-    """Show whether it is ready."""
-    draft.now = evolve(draft.now, ready=event.ready)
+    """Show whether it is ready. It is no reason to end it."""
+    draft.now = evolve(draft.now, ready=event.ready, not_ready="" if event.ready else event.detail)
+    draft.enter(Phase.RUNNING, shortcomings(draft))
 
 
 def health_changed(draft: Draft, event: HealthChanged) -> None:
@@ -242,7 +281,15 @@ def health_changed(draft: Draft, event: HealthChanged) -> None:
         since = None
     elif since is None:
         since = draft.at.mono
-    draft.now = evolve(draft.now, health=event.health, healthy_since=since)
+    why = event.detail if event.health is Health.UNHEALTHY else ""
+    draft.now = evolve(draft.now, health=event.health, healthy_since=since, not_healthy=why)
+    if draft.now.phase is Phase.RUNNING:
+        draft.enter(Phase.RUNNING, shortcomings(draft))
+
+
+def spoke(draft: Draft, event: Spoke) -> None:
+    """Show what the program says of itself."""
+    draft.now = evolve(draft.now, says=event.text)
 
 
 def condemned(draft: Draft, event: Condemned) -> None:

@@ -216,6 +216,14 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(SETTLING, RUNNING), _do(f.health_changed)),
         otherwise=Ignored("only what is up can be healthy"),
     ),
+    e.StartExtended: _row(
+        (_in(SETTLING), _do(f.start_extended)),
+        otherwise=Ignored("it is up already, or is not to come up"),
+    ),
+    e.Spoke: _row(
+        (_in(SETTLING, RUNNING), _do(f.spoke)),
+        otherwise=Ignored("only what runs has something to say"),
+    ),
     e.Condemned: _row(
         (_in(SETTLING, RUNNING), _do(f.condemned, ENDING)),
         otherwise=Ignored("it is being ended already, or has ended"),
@@ -231,7 +239,9 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(SPAWNING, ADOPTING, ABORTING), _do(f.spawn_is_slow)),
         otherwise=Rejected("nothing is being started"),
     ),
-    Timer.START: _row((_in(SETTLING), _do(f.stayed_up, RUNNING)), otherwise=Rejected("nothing has just started")),
+    Timer.START: _row(
+        (_in(SETTLING), _do(f.stayed_up, RUNNING, ENDING)), otherwise=Rejected("nothing has just started")
+    ),
     Timer.STOP: _row((_in(ENDING), _do(f.stop_time_over, CLEARING)), otherwise=Rejected("nothing was asked to end")),
     Timer.RETRY: _row((_in(BACKOFF), _do(f.try_again, *_STARTS)), otherwise=Rejected("no try was due")),
     Timer.STEADY: _row((_in(RUNNING), _do(f.steady)), otherwise=Rejected("it is not up")),

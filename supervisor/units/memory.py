@@ -20,7 +20,9 @@ def progress_of(condition: Condition) -> Progress:
     identity, started_at = condition.identity, condition.started_at
     live = None
     if identity is not None and started_at is not None:
-        live = LiveRecord(incarnation=condition.incarnation, identity=identity, started_at=started_at)
+        live = LiveRecord(
+            incarnation=condition.incarnation, identity=identity, started_at=started_at, was_ready=condition.was_ready
+        )
     return Progress(
         state=condition.state if condition.phase in AT_REST else State.RUNNING,
         reason=condition.reason if condition.phase in AT_REST else "",
@@ -60,6 +62,7 @@ def recalled(record: UnitRecord, at: Moment) -> Recalled:
             identity=live.identity,
             started_at=live.started_at,
             up_for=(at.wall - live.started_at).total_seconds(),
+            was_ready=live.was_ready,
         )
     )
 

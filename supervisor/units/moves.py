@@ -55,8 +55,12 @@ def launch(draft: Draft, reason: str = "starting") -> None:
         reason=reason,
         incarnation=number,
         ready=False,
+        was_ready=False,
+        not_ready="",
+        not_healthy="",
         health=Health.NONE,
         healthy_since=None,
+        says="",
         next_retry_at=None,
         stale=False,
         cause=None,
@@ -79,11 +83,23 @@ def come_back(draft: Draft, reason: str) -> None:
 
 def is_up(draft: Draft) -> None:
     """Count it as up."""
-    draft.now = evolve(draft.now, ready=True)
-    draft.enter(Phase.RUNNING, "")
+    draft.now = evolve(draft.now, ready=True, was_ready=True, not_ready="")
+    draft.enter(Phase.RUNNING, shortcomings(draft))
+    if draft.spec.start_deadline is not None:
+        draft.note()  # a program that tells by itself that it is ready does not tell the next daemon again
     if draft.now.history.crash_loop:
         draft.arm(Timer.STEADY, draft.spec.backoff.reset_after)
     draft.tell(Outcome.UP)
+
+
+def shortcomings(draft: Draft) -> str:
+    """Say what of a unit that is up is not as it should be; nothing where all is well."""
+    now = draft.now
+    found = (
+        f"not ready: {now.not_ready}" if now.not_ready else "",
+        f"unhealthy: {now.not_healthy}" if now.not_healthy else "",
+    )
+    return "; ".join(filter(None, found))
 
 
 def ended(draft: Draft, event: MainExited) -> Judgement:
@@ -131,6 +147,7 @@ def record(
         identity=None,
         ready=False,
         health=Health.NONE,
+        says="",
     )
 
 
@@ -173,7 +190,8 @@ def end(draft: Draft, cause: EndReason, then: Phase, detail: str = "") -> None:
         kill(draft, "killing it, as asked")
         return
     name = draft.spec.stop_signal
-    draft.enter(Phase.ENDING, f"asked to end with SIG{name}; has {span(draft.spec.stop_timeout)}")
+    why = f"{detail}; " if detail else ""
+    draft.enter(Phase.ENDING, f"{why}asked to end with SIG{name}; has {span(draft.spec.stop_timeout)}")
     draft.arm(Timer.STOP, draft.spec.stop_timeout)
     draft.emit(SendSignal(draft.now.incarnation, signal_number(name)))
     draft.note()

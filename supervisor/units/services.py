@@ -10,6 +10,7 @@ import trio
 from attrs import Factory, define, field, frozen
 
 from supervisor.units.driver import Driver
+from supervisor.units.probes.instruments import Instruments, NoInstruments
 from supervisor.units.roster import Roster
 from supervisor.units.status import Kind
 
@@ -50,6 +51,8 @@ class UnitServices:
     departure: Departure = field(factory=Departure)
     starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
     wall: Callable[[], datetime] = _now
+    instruments: Instruments = field(factory=NoInstruments)
+    """What its units are probed with."""
 
     @property
     def plural(self) -> str:

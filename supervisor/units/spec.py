@@ -14,6 +14,7 @@ from attrs import field, frozen
 from attrs.validators import ge
 
 from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
+from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
 from supervisor.units.quantities import Duration, SignalName
 
 REDACTED: Final = "***"
@@ -91,6 +92,21 @@ class UnitSpec:
     """How long it may take to end before it is killed."""
 
     @property
+    def start_deadline(self) -> float | None:
+        """Seconds within which it must become ready; None where staying up for ``start_seconds`` is all that counts."""
+        return None
+
+    @property
+    def has_liveness(self) -> bool:
+        """Whether its health is probed."""
+        return False
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything is to be looked at while it runs."""
+        return False
+
+    @property
     def restart_policy(self) -> RestartPolicy:
         """The same in the words of the runtime."""
         return RestartPolicy(
@@ -122,6 +138,37 @@ class AgentSpec(UnitSpec):
     """Variables on top of the daemon's own environment and of ``environment_files``."""
     environment_files: tuple[str, ...] = ()
     """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
+    readiness: Readiness | None = None
+    """Whether it can be used: with it, RUNNING waits until it passes, and ``ready`` says whether it passes now."""
+    liveness: Liveness | None = None
+    """Whether it still works: what follows where it does not is said by ``on_unhealthy``."""
+    on_unhealthy: OnUnhealthy = OnUnhealthy.RESTART
+    """Where liveness fails: ``restart`` it, or ``ignore`` it and only show it."""
+    start_timeout: Duration = Duration(60.0)
+    """How long it may take to become ready before the start counts as failed; only with ``readiness``."""
+    limits: Limits = field(factory=Limits)
+    """What an incarnation may take at most."""
+
+    @property
+    def start_deadline(self) -> float | None:
+        """Seconds within which it must become ready."""
+        return None if self.readiness is None else self.start_timeout
+
+    @property
+    def has_liveness(self) -> bool:
+        """Whether its health is probed."""
+        return self.liveness is not None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything is to be looked at while it runs."""
+        found = (self.readiness, self.liveness, self.limits.runtime, self.limits.silence)
+        return any(each is not None for each in found)
+
+    @property
+    def is_told_to_notify(self) -> bool:
+        """Whether the program is given a socket to tell by how it is (sd_notify)."""
+        return any(probe is not None and probe.notify for probe in (self.readiness, self.liveness))
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Desired(StrEnum):
 
 
 class Health(StrEnum):
-    """What the liveness probe says; ``none`` where there is no probe and the unit is up."""
+    """What the liveness probe says; ``none`` where there is no probe, or no process to look at."""
 
     STARTING = "starting"
     HEALTHY = "healthy"
@@ -67,9 +67,14 @@ class EndReason(StrEnum):
     """by us: it did not end within its stop timeout"""
     SPAWN_FAILED = "spawn_failed"
     """it never started"""
+    NOT_READY = "not_ready"
+    """by us: it did not become ready in time"""
     LIVENESS = "liveness"
+    """by us: its liveness probe has failed"""
     STALLED = "stalled"
+    """by us: it was silent for too long"""
     LIMIT = "limit"
+    """by us: it was over a limit"""
     UNKNOWN = "unknown"
     """it ended while no daemon was looking and the kernel did not keep its status"""
 
@@ -118,6 +123,8 @@ class UnitStatus:
     next_retry_at: datetime | None = None
     crash_loop: bool = False
     waiting_for: tuple[str, ...] = ()
+    says: str = ""
+    """What the program says of itself (STATUS of sd_notify)."""
 
 
 @frozen(kw_only=True)

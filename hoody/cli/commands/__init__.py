@@ -104,7 +104,7 @@ root = LazyGroup(
             "stop": _STOP,
             "restart": _RESTART,
             "signal": _SIGNAL,
-            "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, running or stopped."),
+            "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, healthy, running or stopped."),
             "logs": _LOGS,
             "rm": _REMOVE,
             "agents": Entry(_HERE, "agents_commands", "All of these under one noun, and create."),

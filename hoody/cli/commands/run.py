@@ -30,6 +30,7 @@ _TRIES = 5
     hoody run --name tick --shell -- 'while true; do date; sleep 1; done'
     hoody run --restart on-failure --env-file .env -- ./worker --queue mail
     hoody run --name db --stop-signal INT --stop-timeout 30s --label team=data -- postgres -D data
+    hoody run --name api --readiness http=http://127.0.0.1:8000/ --liveness tcp=8000 -- ./api --port 8000
     """,
 )
 @asyncclick.option("--name", metavar="NAME", help="Its name; made from the command if not given.")

@@ -28,6 +28,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
     "wait",
     examples="""
     hoody wait web --for ready --timeout 30s
+    hoody wait api --for healthy
     hoody wait 'worker*' --for running
     hoody wait backup
     """,
@@ -39,7 +40,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 @asyncclick.option("--timeout", type=DURATION, help="How long to wait (no limit if not given); then exit 6.")
 @asyncclick.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 def wait(names: tuple[str, ...], goal: Goal, timeout: float | None, quiet: bool) -> int:  # noqa: FBT001 - asyncclick calls it
-    """Wait until all of these agents are ready, running, stopped, or their present process has exited.
+    """Wait until all of these agents are ready, healthy, running, stopped, or their present process has exited.
 
     For stopped and exited, the exit code is that of the agent's program (128 and the signal's number if a signal ended
     it); of several, the first that is not 0.

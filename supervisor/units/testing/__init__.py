@@ -7,6 +7,7 @@ from supervisor.units.testing.driver import FakeProcess as FakeProcess
 from supervisor.units.testing.driver import Program as Program
 from supervisor.units.testing.driver import Script as Script
 from supervisor.units.testing.driver import fake_driver as fake_driver
+from supervisor.units.testing.instruments import FakeInstruments as FakeInstruments
 from supervisor.units.testing.store import MemoryStore as MemoryStore
 from supervisor.units.testing.store import Shelf as Shelf
 from supervisor.units.testing.store import memory_store as memory_store

@@ -20,6 +20,7 @@ from hoody.cli.selecting import expand
 from hoody.cli.waiting import GOALS, exit_code, verdict
 from supervisor.errors import InvalidInput, NotFound
 from supervisor.units.names import check_name
+from supervisor.units.probes.spec import Limits
 from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import State
 
@@ -30,7 +31,16 @@ def parameters(**given: Any) -> dict[str, Any]:
     """What asyncclick hands over for ``run`` when only ``given`` is on the command line."""
     nothing = dict.fromkeys(PLAIN_FLAGS)
     lists: dict[str, Any] = dict.fromkeys(
-        ("environment", "environment_files", "labels", "success_exit_codes", "success_signals"), ()
+        (
+            "environment",
+            "environment_files",
+            "labels",
+            "success_exit_codes",
+            "success_signals",
+            "readiness",
+            "liveness",
+        ),
+        (),
     )
     return {"words": ("x",), "shell": False, "workspace": None, "directory": None, **nothing, **lists, **given}
 
@@ -60,10 +70,11 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
 
     flags = set(PLAIN_FLAGS.values())
     said_otherwise = {"command", "shell", "directory", "environment", "environment_files", "backoff"}
-    said_otherwise |= {"success_exit_codes", "success_signals"}
+    said_otherwise |= {"success_exit_codes", "success_signals", "readiness", "liveness", "limits"}
+    tables = {f"backoff.{key}" for key in keys(BackoffSpec)} | {f"limits.{key}" for key in keys(Limits)}
 
     assert keys(AgentSpec) == {flag for flag in flags if "." not in flag} | said_otherwise
-    assert {f"backoff.{key}" for key in keys(BackoffSpec)} == {flag for flag in flags if "." in flag}
+    assert tables == {flag for flag in flags if "." in flag}
 
 
 def test_only_what_was_given_is_in_a_definition() -> None:
@@ -80,6 +91,9 @@ def test_flags_become_keys() -> None:
         success_exit_codes=(0, 3),
         success_signals=("TERM",),
         restart="never",
+        readiness=("http=http://127.0.0.1/?a=b", "interval=250ms", "successes=2"),
+        liveness=("notify", "failures=5"),
+        silence=600.0,
         backoff_max=30.0,
         stop_timeout=5.0,
     )
@@ -94,6 +108,9 @@ def test_flags_become_keys() -> None:
         "success_exit_codes": [0, 3],
         "success_signals": ["TERM"],
         "restart": "never",
+        "readiness": {"http": "http://127.0.0.1/?a=b", "interval": "250ms", "successes": 2},
+        "liveness": {"notify": True, "failures": 5},
+        "limits": {"silence": 600.0},
         "backoff": {"max": 30.0},
         "stop_timeout": 5.0,
     }
@@ -123,6 +140,10 @@ def test_in_a_workspace_paths_belong_to_the_workspace() -> None:
         ({"shell": True, "words": ("a", "b")}, "one string, got 2 words"),
         ({"environment": ("NOT_THERE",)}, "no such variable"),
         ({"environment": ("=x",)}, "expects KEY=VALUE"),
+        ({"readiness": ("8000",)}, "--readiness expects KEY=VALUE, got '8000'"),
+        ({"readiness": ("=8000",)}, "--readiness expects KEY=VALUE"),
+        ({"liveness": ("failures=many",)}, "--liveness failures expects a whole number, got 'many'"),
+        ({"liveness": ("notify=yes",)}, "--liveness notify expects true or false, got 'yes'"),
     ],
 )
 def test_a_definition_that_cannot_be_meant_is_refused(given: dict[str, Any], sentence: str) -> None:
@@ -159,11 +180,16 @@ def test_a_taken_name_gets_a_number() -> None:
     assert derive_name(["web"], {"web", "web-2"}) == "web-3"
 
 
-def unit(state: str, *, ready: bool = False, incarnation: int = 1, last: dict[str, Any] | None = None) -> Any:
-    return {
-        "name": "u",
-        "status": {"state": state, "ready": ready, "incarnation": incarnation, "exit": last, "reason": "why"},
-    }
+def unit(
+    state: str,
+    *,
+    ready: bool = False,
+    incarnation: int = 1,
+    last: dict[str, Any] | None = None,
+    health: str = "none",
+) -> Any:
+    shown = {"state": state, "ready": ready, "health": health, "incarnation": incarnation}
+    return {"name": "u", "status": {**shown, "exit": last, "reason": "why"}}
 
 
 def ended(code: int | None = None, name: str | None = None) -> dict[str, Any]:
@@ -179,6 +205,11 @@ def ended(code: int | None = None, name: str | None = None) -> dict[str, Any]:
         ("running", unit("STARTING"), None),
         ("running", unit("RUNNING"), 0),
         ("running", unit("BACKOFF"), None),
+        ("healthy", unit("RUNNING", ready=True), 0),
+        ("healthy", unit("RUNNING", ready=True, health="starting"), None),
+        ("healthy", unit("RUNNING", ready=True, health="unhealthy"), None),
+        ("healthy", unit("RUNNING", ready=False, health="healthy"), 0),
+        ("healthy", unit("FATAL"), 1),
         ("stopped", unit("RUNNING"), None),
         ("stopped", unit("BACKOFF", last=ended(3)), None),
         ("stopped", unit("EXITED", last=ended(3)), 3),

@@ -33,12 +33,15 @@ from supervisor.units.events import (
     SignalRefused,
     Spawned,
     SpawnFailed,
+    Spoke,
     StartAsked,
+    StartExtended,
     StopAsked,
     Timer,
     TimerFired,
 )
 from supervisor.units.machine import TABLE, Handled, step, trigger_of
+from supervisor.units.probes.spec import Liveness, Readiness
 from supervisor.units.quantities import Duration
 from supervisor.units.spec import BackoffSpec
 from supervisor.units.status import Desired, EndReason, Health
@@ -60,6 +63,9 @@ SPECS = st.builds(
     max_restarts=st.integers(0, 3),
     start_seconds=st.sampled_from([Duration(0), Duration(1)]),
     stop_timeout=st.sampled_from([Duration(0), Duration(10)]),
+    readiness=st.sampled_from([None, Readiness(tcp=80)]),
+    liveness=st.sampled_from([None, Liveness(tcp=80)]),
+    start_timeout=st.sampled_from([Duration(0), Duration(60)]),
     backoff=st.sampled_from([BackoffSpec(), BackoffSpec(initial=Duration(0), max=Duration(0))]),
 )
 
@@ -224,8 +230,14 @@ class UnitWorld(RuleBasedStateMachine):
     @rule(ready=st.booleans(), health=st.sampled_from(Health))
     def probes_report(self, ready: bool, health: Health) -> None:
         number = self.player.condition.incarnation
-        self.send(ReadyChanged(number, ready))
-        self.send(HealthChanged(number, health))
+        self.send(ReadyChanged(number, ready, "" if ready else "nobody listens"))
+        self.send(HealthChanged(number, health, "no answer"))
+
+    @rule(seconds=st.sampled_from([0.0, 30.0, 300.0]))
+    def program_speaks(self, seconds: float) -> None:
+        number = self.player.condition.incarnation
+        self.send(StartExtended(number, seconds))
+        self.send(Spoke(number, "still warming up"))
 
     @rule(cause=st.sampled_from([EndReason.LIVENESS, EndReason.STALLED, EndReason.LIMIT]))
     def condemn(self, cause: EndReason) -> None:
@@ -297,6 +309,9 @@ class UnitWorld(RuleBasedStateMachine):
         assert (status.next_retry_at is not None) == (self.player.phase is Phase.BACKOFF)
         assert status.reason or self.player.phase is Phase.RUNNING or not self.history
         assert not status.ready or self.player.phase is Phase.RUNNING
+        assert not status.says or self.player.condition.identity is not None
+        if self.player.phase is Phase.RUNNING and self.player.spec.readiness is not None:
+            assert self.player.condition.was_ready
 
     def teardown(self) -> None:
         self.replay_gives_the_same()

@@ -36,6 +36,8 @@ EXAMPLES: dict[Trigger, Event] = {
         events.SignalRefused(1, "not allowed"),
         events.ReadyChanged(1, ready=True),
         events.HealthChanged(1, Health.HEALTHY),
+        events.StartExtended(1, 30.0),
+        events.Spoke(1, "warming up"),
         events.Condemned(1, EndReason.STALLED, "no output for 10 min"),
         events.DependenciesMet(),
         events.DependenciesUnmet(("db",)),

@@ -12,7 +12,7 @@ PAGE = ROOT / "docs" / "semantics-units.md"
 def test_every_test_that_the_page_names_exists() -> None:
     folder = Path(__file__).parent
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in [*folder.glob("*.py"), folder.parent / "contract.py"]
+        path.read_text(encoding="utf-8") for path in [*folder.rglob("*.py"), folder.parent / "contract.py"]
     )
     defined = set(re.findall(r"def (\w+)\(", sources))
     text = PAGE.read_text(encoding="utf-8")

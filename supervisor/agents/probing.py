@@ -1,0 +1,54 @@
+"""The instruments with which agents are probed: processes, their sockets and their output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from supervisor.agents.beside import run_beside
+from supervisor.agents.environment import notify_name
+from supervisor.agents.process import ProcessDriver
+from supervisor.logs.listening import Listener
+from supervisor.units.probes.instruments import Finished
+from supervisor.units.spec import AgentSpec
+
+
+@frozen
+class AgentInstruments:
+    """Implements :class:`supervisor.units.probes.instruments.Instruments` for processes of this machine."""
+
+    _driver: ProcessDriver
+    _listener: Listener
+
+    async def run(self, unit: str, spec: AgentSpec) -> Finished:
+        """Run a command beside a unit."""
+        return await run_beside(self._driver, unit, spec, purpose="probe")
+
+    def belongs(self, pid: int, unit: str, incarnation: int) -> bool:
+        """Tell whether a process is one of an incarnation."""
+        return self._driver.owns(pid, unit, incarnation)
+
+    def notify_name(self, unit: str) -> str:
+        """Return the name of the unit's notification socket."""
+        return notify_name(self._driver.instance, unit)
+
+    def directory(self, spec: AgentSpec) -> str:
+        """Return the folder that the unit runs in."""
+        return self._driver.working_directory(spec)
+
+    def quiet_for(self, unit: str) -> float:
+        """Return for how many seconds a unit has written nothing."""
+        return self._listener.quiet_for(unit)
+
+    async def watch_lines(
+        self,
+        unit: str,
+        incarnation: int,
+        wanted: Callable[[bytes], bool],
+        found: Callable[[], None],
+        *,
+        only_new: bool = False,
+    ) -> None:
+        """Call ``found`` for each line of which ``wanted`` is true."""
+        await self._listener.watch_lines(unit, incarnation, wanted, found, only_new=only_new)
