@@ -16,6 +16,7 @@ from api.routes import ENDPOINTS
 from api.rules import Rules
 from api.services import Services
 from api.work import Work
+from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader
@@ -41,11 +42,13 @@ class HttpService:
         *,
         logs: LogReader,
         health: HealthWatch,
+        meter: Meter,
         grace: float = GRACE,
     ) -> None:
         self._control = control
         self._logs = logs
         self._health = health
+        self._meter = meter
         self._listening = listening
         self._grace = grace
         self._port = listening.port
@@ -67,6 +70,7 @@ class HttpService:
                 control=self._control,
                 logs=self._logs,
                 health=self._health,
+                meter=self._meter,
                 work=Work(jobs),
                 url=self.url,
             )

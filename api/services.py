@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from api.answers import LatestText, UnitTexts
 from api.work import Work
+from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
 from supervisor.health import HealthWatch
@@ -29,6 +30,7 @@ class Services:
     control: DaemonControl
     logs: LogReader
     health: HealthWatch
+    meter: Meter
     work: Work
     url: str
     texts: UnitTexts = field(factory=UnitTexts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from api.endpoints import Endpoint
-from api.routes import agents, control, daemon, declared, listing, logs, probes
+from api.routes import agents, control, daemon, declared, listing, logs, probes, stats
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *probes.routes,
@@ -14,5 +14,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *listing.routes,
     *control.routes,
     *logs.routes,
+    *stats.routes,
     *declared.routes,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 from attrs import field, frozen
 from attrs.validators import ge, le, optional
@@ -10,6 +11,8 @@ from attrs.validators import ge, le, optional
 from api.answers import JSON_TYPE, Answer, json_text
 from api.endpoints import Call, Endpoints
 from api.routes.naming import AGENTS, DIRECTORY
+from supervisor.agents.stats import summary
+from supervisor.convert import definition_document, unstructure
 from supervisor.units.messages import ListUnits
 from supervisor.units.selectors import parse_selector
 from supervisor.units.status import Health, State, UnitView
@@ -30,6 +33,12 @@ class UnitPage:
     """The ``after`` of the part that follows; null at the end."""
 
 
+class Include(StrEnum):
+    """What may be shown of each unit beside what is known anyway."""
+
+    STATS = "stats"
+
+
 @frozen(kw_only=True)
 class ListQuery:
     """Which agents to list. Several states, or healths, widen the choice; everything else narrows it."""
@@ -48,6 +57,8 @@ class ListQuery:
     """At most this many, 1 to 1000; without it, all."""
     after: str | None = None
     """Go on behind the page whose ``next`` this is."""
+    include: tuple[Include, ...] = ()
+    """``stats``: measure what each uses, and show it in its status; repeatable."""
 
     def choose(self, views: Iterable[UnitView]) -> list[UnitView]:
         """Return the units that are asked for."""
@@ -78,7 +89,16 @@ async def list_agents(call: Call[ListQuery]) -> Answer:
         return _page(texts.list_of_all(views), None)
     found = query.choose(views)
     page = found if query.limit is None else found[: query.limit]
-    return _page(texts.list_of(page), page[-1].name if len(page) < len(found) else None)
+    items = await _measured(call, page) if Include.STATS in query.include else texts.list_of(page)
+    return _page(items, page[-1].name if len(page) < len(found) else None)
+
+
+async def _measured(call: Call[ListQuery], views: Sequence[UnitView]) -> bytes:
+    figures = await call.services.meter.measure(views)
+    documents = [definition_document(view, reveal=()) for view in views]
+    for document in documents:
+        document["status"]["stats"] = unstructure(summary(figures[document["name"]]))
+    return json_text(documents)
 
 
 def _page(items: bytes, following: str | None) -> Answer:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hoody.cli import console
 from hoody.cli.console import say
@@ -66,7 +66,7 @@ def _table(units: Sequence[Unit], *, wide: bool, now: datetime) -> str:
 def _row(unit: Unit, now: datetime, *, wide: bool) -> list[str]:
     status = unit["status"]
     alive = status["state"] in {"RUNNING", "STARTING", "STOPPING"}
-    stats: dict[str, Any] = status.get("stats") or {}  # type: ignore[assignment]  # sampled by daemons that can
+    stats = status.get("stats") if alive else None
     row = [
         unit["name"],
         status["state"],
@@ -74,8 +74,8 @@ def _row(unit: Unit, now: datetime, *, wide: bool) -> list[str]:
         str(status["pid"] or _NOTHING),
         uptime(status["started_at"], now) if alive else _NOTHING,
         str(status["restarts"]),
-        f"{stats['cpu']:.0f}%" if "cpu" in stats else _NOTHING,
-        size(stats["memory"]) if "memory" in stats else _NOTHING,
+        f"{stats['cpu']:.0f}%" if stats else _NOTHING,
+        size(stats["memory"]) if stats else _NOTHING,
     ]
     if wide:
         labels = ",".join(f"{key}={value}" for key, value in unit["labels"].items())

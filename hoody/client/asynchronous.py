@@ -16,7 +16,16 @@ from supervisor.errors import Unavailable
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
+    from hoody.client.types import (
+        ApplyAnswer,
+        DaemonStatus,
+        HealthReport,
+        LogItem,
+        SpecFields,
+        TreeNode,
+        Unit,
+        UnitStats,
+    )
 
 R = TypeVar("R")
 FOLLOW_FROM = calls.Lines(tail=0)
@@ -102,6 +111,7 @@ class AsyncAgents:
         labels: Sequence[str] = (),
         selector: str = "",
         workspace: str | None = None,
+        stats: bool = False,
         timeout: float = 30,
     ) -> list[Unit]:
         """Return every agent, ordered by name, or those in one of these states, of one of these healths, and with all
@@ -111,7 +121,7 @@ class AsyncAgents:
         after: str | None = None
         filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace, selector=selector)
         while True:
-            page = await self._client.send(self._calls.page(filters, after=after, timeout=timeout))
+            page = await self._client.send(self._calls.page(filters, after=after, timeout=timeout, stats=stats))
             found += page["items"]
             after = page.get("next")
             if not after:
@@ -120,6 +130,10 @@ class AsyncAgents:
     async def get(self, name: str, *, reveal: Sequence[str] = ()) -> Unit:
         """Return one agent; values of its environment are hidden but for the names in ``reveal``."""
         return await self._client.send(self._calls.get(name, reveal=reveal))
+
+    async def stats(self, name: str) -> UnitStats:
+        """Return what an agent uses of the machine, in all and by process, since the look before."""
+        return await self._client.send(self._calls.stats(name))
 
     async def create(
         self,

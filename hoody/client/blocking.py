@@ -15,7 +15,16 @@ from supervisor.errors import HoodyError, Unavailable
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, SpecFields, TreeNode, Unit
+    from hoody.client.types import (
+        ApplyAnswer,
+        DaemonStatus,
+        HealthReport,
+        LogItem,
+        SpecFields,
+        TreeNode,
+        Unit,
+        UnitStats,
+    )
 
 R = TypeVar("R")
 FOLLOW_FROM = calls.Lines(tail=0)
@@ -119,17 +128,18 @@ class Agents:
         labels: Sequence[str] = (),
         selector: str = "",
         workspace: str | None = None,
+        stats: bool = False,
         timeout: float = 30,
     ) -> list[Unit]:
         """Return every agent, ordered by name, or those in one of these states, of one of these healths, and with all
         of these labels (``KEY=VALUE``, or ``KEY`` for any value).
-        ``selector`` is a label selector (``tier in (a, b), !old``).
+        ``selector`` is a label selector (``tier in (a, b), !old``). With ``stats``, each is measured.
         """
         found: list[Unit] = []
         after: str | None = None
         filters = calls.filters(states=states, healths=healths, labels=labels, workspace=workspace, selector=selector)
         while True:
-            page = self._client.send(self._calls.page(filters, after=after, timeout=timeout))
+            page = self._client.send(self._calls.page(filters, after=after, timeout=timeout, stats=stats))
             found += page["items"]
             after = page.get("next")
             if not after:
@@ -138,6 +148,10 @@ class Agents:
     def get(self, name: str, *, reveal: Sequence[str] = ()) -> Unit:
         """Return one agent; values of its environment are hidden but for the names in ``reveal``. ``NotFound``."""
         return self._client.send(self._calls.get(name, reveal=reveal))
+
+    def stats(self, name: str) -> UnitStats:
+        """Return what an agent uses of the machine, in all and by process, since the look before."""
+        return self._client.send(self._calls.stats(name))
 
     def create(
         self,

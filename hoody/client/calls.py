@@ -11,7 +11,17 @@ from hoody.client.wire import BadAnswer, Request, Response, percent
 from supervisor.errors import Unavailable
 
 if TYPE_CHECKING:
-    from hoody.client.types import ApplyAnswer, DaemonStatus, HealthReport, LogItem, LogPage, TreeNode, Unit, UnitPage
+    from hoody.client.types import (
+        ApplyAnswer,
+        DaemonStatus,
+        HealthReport,
+        LogItem,
+        LogPage,
+        TreeNode,
+        Unit,
+        UnitPage,
+        UnitStats,
+    )
 
 Filters = Mapping[str, Sequence[str]]
 """Which units of a list: the values of ``state``, ``health``, ``label``, ``selector`` and ``workspace``."""
@@ -76,9 +86,11 @@ class UnitCalls:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def page(self, filters: Filters, *, after: str | None, timeout: float) -> Call[UnitPage]:
-        """Ask for a part of the list, from behind the name ``after``."""
+    def page(self, filters: Filters, *, after: str | None, timeout: float, stats: bool = False) -> Call[UnitPage]:
+        """Ask for a part of the list, from behind the name ``after``; with ``stats``, measured."""
         pairs = [(key, value) for key, values in filters.items() for value in values]
+        if stats:
+            pairs.append(("include", "stats"))
         if after is not None:
             pairs.append(("after", after))
         request = json_request("GET", f"{_API}/{self.kind}{_pairs(pairs)}")
@@ -88,6 +100,10 @@ class UnitCalls:
         """Ask for one unit, with the environment values named in ``reveal``."""
         request = json_request("GET", _path(self.kind, name) + _pairs([("reveal", key) for key in reveal]))
         return Call(request, _object, timeout=_DEFAULT, repeatable=True)
+
+    def stats(self, name: str) -> Call[UnitStats]:
+        """Ask what a unit uses of the machine."""
+        return Call(json_request("GET", _path(self.kind, name, "stats")), _object, timeout=_DEFAULT, repeatable=True)
 
     def create(self, definition: Mapping[str, object], *, start: bool, key: str | None) -> Call[Unit]:
         """Define a unit. ``key`` makes the call repeatable: the daemon answers a repetition with the first answer."""

@@ -6,7 +6,7 @@ durations in a definition are text such as ``"500ms"`` (numbers of seconds are t
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Duration = str | float
 State = Literal["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
@@ -89,6 +89,33 @@ class LastExit(TypedDict):
     incarnation: int
 
 
+class Usage(TypedDict):
+    """What a unit uses of the machine; ``cpu`` in per cent of one processor over ``window`` seconds."""
+
+    cpu: float
+    window: float
+    cpu_seconds: float
+    memory: int
+    processes: int
+    threads: int
+
+
+class ProcessStats(TypedDict):
+    """What one process of a unit uses."""
+
+    pid: int
+    name: str
+    cpu: float
+    memory: int
+    threads: int
+
+
+class UnitStats(Usage):
+    """What a unit uses, in all and by process."""
+
+    by_process: list[ProcessStats]
+
+
 class UnitStatus(TypedDict):
     """What a unit is doing."""
 
@@ -107,6 +134,7 @@ class UnitStatus(TypedDict):
     crash_loop: bool
     waiting_for: list[str]
     says: str
+    stats: NotRequired[Usage]
 
 
 class Unit(TypedDict):

@@ -40,6 +40,7 @@ from hoody.daemon.control import Control
 from hoody.daemon.reclaim import Reclaim
 from hoody.home import Home
 from supervisor.agents.host import Host
+from supervisor.agents.meter import ProcessMeter
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.health import HealthWatch
@@ -80,6 +81,7 @@ class Parts:
     listening: Listening
     units: UnitServices
     store: StoreReport
+    meter: ProcessMeter
     health: HealthWatch
     """To be attached to the telemetry of the system that the tree runs in."""
 
@@ -110,6 +112,7 @@ def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, l
         listening=listening,
         units=units,
         store=store,
+        meter=ProcessMeter(control.instance),
         health=HealthWatch(store),
     )
 
@@ -142,6 +145,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
                     parts.listening,
                     logs=LogReader(parts.logs.logs, parts.logs),
                     health=parts.health,
+                    meter=parts.meter,
                 ),
                 shutdown=Shutdown.within(HTTP_SHUTDOWN),
             ),

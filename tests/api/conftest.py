@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,14 @@ from attrs import define, field
 
 from api.listening import listen
 from api.server import HttpService
+from supervisor.agents.stats import ProcessStats, UnitStats
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, ServiceContext, Shutdown, Strategy, System, run, supervisor
 from supervisor.store.health import StoreReport
 from supervisor.units.directory import unit_children
 from supervisor.units.services import UnitServices
+from supervisor.units.status import UnitView
 from supervisor.units.testing import FakeDriver, Program, Script, Shelf, fake_driver, memory_store
 from tests.api.wire import TOKEN, Client
 
@@ -49,6 +51,19 @@ class Control:
     def shutdown(self, *, leave_units: bool) -> None:
         self.stops.append(leave_units)
         self.system.shutdown("asked over HTTP")
+
+
+class Figures:
+    """A meter of programs that use what their pid says, so that every figure can be told from every other."""
+
+    async def measure(self, views: Sequence[UnitView]) -> Mapping[str, UnitStats]:
+        return {view.name: self._of(view.status.pid) for view in views}
+
+    def _of(self, pid: int | None) -> UnitStats:
+        if pid is None:
+            return UnitStats()
+        share = ProcessStats(pid=pid, name="program", cpu=12.5, memory=pid * 1024, threads=2)
+        return UnitStats(cpu=12.5, window=2.0, memory=pid * 1024, processes=1, threads=2, by_process=(share,))
 
 
 @define
@@ -115,7 +130,9 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     store = StoreReport()
     health = HealthWatch(store)
     system.telemetry.attach(health)
-    http = Crashable(HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, grace=grace))
+    http = Crashable(
+        HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, meter=Figures(), grace=grace)
+    )
     ended = trio.Event()
 
     async def live(root: ChildSpec, task_status: trio.TaskStatus[Any]) -> None:

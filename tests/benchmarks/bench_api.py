@@ -30,6 +30,7 @@ from api.connections import serve
 from api.finishing import Finishing
 from api.listening import Listening, listen
 from api.server import HttpService
+from supervisor.agents.meter import ProcessMeter
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, Shutdown, System, run, supervisor
@@ -72,7 +73,9 @@ async def serve_api(listening: Listening, agents: int) -> None:
     system, watch = System(), HealthWatch(StoreReport())
     system.telemetry.attach(watch)
     logs = LogStore(Path("/nonexistent/logs"), Path("/nonexistent/fifos"))
-    service = HttpService(Control(), listening, logs=LogReader(logs.logs, logs), health=watch)  # type: ignore[arg-type]
+    service = HttpService(
+        Control(), listening, logs=LogReader(logs.logs, logs), health=watch, meter=ProcessMeter("bench")
+    )  # type: ignore[arg-type]
     async with fake_driver(agent=Program()) as driver, trio.open_nursery() as nursery:
         services = UnitServices(driver=driver)
         shelf = Shelf()

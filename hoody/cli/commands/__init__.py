@@ -99,6 +99,7 @@ root = LazyGroup(
         "Agents": {
             "run": Entry(f"{_HERE}.run", "run", "Define an agent and start it."),
             "ps": _LIST,
+            "top": Entry(f"{_HERE}.top", "top", "Show what agents use, live."),
             "inspect": _SHOW,
             "start": _START,
             "stop": _STOP,

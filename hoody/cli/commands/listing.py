@@ -55,11 +55,15 @@ def ps(
     workspace: str | None,
     output: str,
 ) -> None:
-    """List agents with their state, or those whose names or globs are given."""
+    """List agents with their state and what they use, or those whose names or globs are given.
+
+    CPU is in per cent of one processor, since somebody looked last; MEM is what their processes have in memory.
+    """
     from hoody.client import Client
 
     client = Client()
-    units = client.agents.list(states=states, healths=healths, labels=labels, workspace=workspace)
+    measured = output in {"table", "wide"}
+    units = client.agents.list(states=states, healths=healths, labels=labels, workspace=workspace, stats=measured)
     filtered = bool(states or healths or labels or workspace)
     if names:
         wanted = select(client, names)
