@@ -43,7 +43,8 @@ async def test_a_list_shows_figures_only_where_they_are_asked_for(daemon: Daemon
     measured = await daemon.client.get(f"{AGENTS}?include=stats")
 
     assert all("stats" not in item["status"] for item in plain.json["items"])
-    figures = {item["name"]: item["status"].pop("stats") for item in measured.json["items"]}
+    document = measured.json
+    figures = {item["name"]: item["status"].pop("stats") for item in document["items"]}
     assert figures["web"] == {
         "cpu": 12.5,
         "window": 2.0,
@@ -53,7 +54,7 @@ async def test_a_list_shows_figures_only_where_they_are_asked_for(daemon: Daemon
         "threads": 2,
     }
     assert figures["rest"]["processes"] == 0
-    assert measured.json == plain.json
+    assert document == plain.json
 
 
 async def test_a_page_is_measured_and_nothing_beside_it(daemon: Daemon) -> None:
