@@ -6,12 +6,13 @@ runtime says of them. So a report is the read of a few values, whatever the numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 from attrs import frozen
 
+from supervisor.logs import LogHealth
 from supervisor.runtime import ChildEnded, ChildGaveUp, ChildStarted, Crashed, Event, RestartScheduled
 from supervisor.runtime.reasons import Cancelled, describe
 from supervisor.store.health import StoreHealth, StoreReport
@@ -57,6 +58,24 @@ class HealthReport:
     """Only the parts that have ever failed; none is the rule."""
     store: StoreHealth
     """The state on disk."""
+    logs: LogHealth
+    """The output of the units on its way to their log files."""
+    lost_log_lines: int
+    """How many lines the daemon's own log could not keep."""
+
+
+def no_logs() -> LogHealth:
+    """Return the health of logs that nobody keeps, which is perfect."""
+    return LogHealth(
+        running=True,
+        streams=0,
+        failing=(),
+        failing_total=0,
+        index_errors=0,
+        lost_fifos=0,
+        lost_bytes=0,
+        housekeeping_error="",
+    )
 
 
 class HealthWatch:
@@ -65,10 +84,14 @@ class HealthWatch:
     Costs nothing per unit: what happens below the supervisors of keepers is passed over.
     """
 
-    __slots__ = ("_parts", "_store")
+    __slots__ = ("_logs", "_lost_lines", "_parts", "_store")
 
-    def __init__(self, store: StoreReport) -> None:
+    def __init__(
+        self, store: StoreReport, *, logs: Callable[[], LogHealth] = no_logs, lost_lines: Callable[[], int] = int
+    ) -> None:
         self._store = store
+        self._logs = logs
+        self._lost_lines = lost_lines
         self._parts: dict[str, PartHealth] = {}
 
     def __call__(self, event: Event) -> None:
@@ -92,14 +115,17 @@ class HealthWatch:
         """Sum up, with the counts that the directories have answered."""
         kinds = {f"{found.kind.value}s": found for found in counts}
         parts = tuple(self._parts.values())
+        logs = self._logs()
         ready = all(part.up for part in parts)
-        well = self._store.health.ok and not any(found.unhealthy_total for found in kinds.values())
+        well = self._store.health.ok and logs.ok and not any(found.unhealthy_total for found in kinds.values())
         return HealthReport(
             status=Overall.UNHEALTHY if not ready else Overall.HEALTHY if well else Overall.DEGRADED,
             ready=ready,
             kinds=kinds,
             parts=parts,
             store=self._store.health,
+            logs=logs,
+            lost_log_lines=self._lost_lines(),
         )
 
     def _down(self, path: str, detail: str) -> None:

@@ -56,7 +56,7 @@ async def _checks(services: Services) -> dict[str, bool]:
         report = await _report(services)
     except (Unavailable, TimedOut):
         return {"agents": False}
-    return {"agents": True, "daemon": report.ready}
+    return {"agents": True, "daemon": report.ready, "logs": report.logs.running}
 
 
 async def _report(services: Services) -> HealthReport:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import asyncclick
 
 from hoody.cli.command import SectionOption
-from hoody.cli.options import DURATION, PAIR, SIGNAL
+from hoody.cli.options import DURATION, PAIR, SIGNAL, SIZE
 from hoody.cli.probe_flags import probe_table
 from supervisor.errors import InvalidInput
 
@@ -42,6 +42,10 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "backoff_max": "backoff.max",
     "backoff_jitter": "backoff.jitter",
     "backoff_reset_after": "backoff.reset_after",
+    "log_max_size": "logs.max_size",
+    "log_backups": "logs.backups",
+    "log_max_age": "logs.max_age",
+    "log_compress": "logs.compress",
 }
 """Parameters whose value goes into the definition as it is, and the key that each sets."""
 
@@ -52,6 +56,7 @@ def _option(section: str, *words: str, **settings: Any) -> Callable[[F], F]:  # 
 
 _WHAT, _END, _DELAY, _LIFE = "What runs", "When it has ended", "How long to wait between tries", "Starting and stopping"
 _HEALTH = "Whether it works"
+_LOGS: Final = "How its output is kept"
 _OPTIONS: Final = (
     _option(
         _WHAT,
@@ -149,6 +154,10 @@ _OPTIONS: Final = (
     ),
     _option(_HEALTH, "--runtime", type=DURATION, help="How long it may run."),
     _option(_HEALTH, "--silence", type=DURATION, help="How long it may write nothing."),
+    _option(_LOGS, "--log-max-size", type=SIZE, help="A log file of this size is rotated (10MiB)."),
+    _option(_LOGS, "--log-backups", type=int, metavar="N", help="How many rotated files are kept per stream (5)."),
+    _option(_LOGS, "--log-max-age", type=DURATION, help="A log file older than this is rotated (never)."),
+    _option(_LOGS, "--log-compress", is_flag=True, default=None, help="Compress rotated files."),
 )
 
 

@@ -47,3 +47,23 @@ def unwell(report: HealthReport) -> Iterator[tuple[str, str]]:
         yield "state", f"a broken database was moved to {path}; {store['rescued']} units were rescued from it"
     if store["unreadable"]:
         yield "state", f"cannot be read: {', '.join(map(str, store['unreadable']))}"
+    yield from _logs(report)
+
+
+def _logs(report: HealthReport) -> Iterator[tuple[str, str]]:
+    logs = report.get("logs")
+    if logs is None:
+        return  # a daemon of an earlier version
+    for stream in logs["failing"]:
+        yield "logs", f"{stream['unit']}/{stream['stream']} cannot be written: {stream['error']}"
+    more = logs["failing_total"] - len(logs["failing"])
+    if more:
+        yield "logs", f"{more} more streams cannot be written"
+    if logs["lost_bytes"]:
+        yield "logs", f"{logs['lost_bytes']} bytes of output were lost"
+    if logs["lost_fifos"]:
+        yield "logs", f"{logs['lost_fifos']} FIFOs were removed by somebody; what stood in them is lost"
+    if logs["housekeeping_error"]:
+        yield "logs", f"old log files cannot be looked after: {logs['housekeeping_error']}"
+    if report["lost_log_lines"]:
+        yield "daemon", f"{report['lost_log_lines']} lines of its own log could not be kept"

@@ -33,6 +33,21 @@ class DurationType(asyncclick.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class SizeType(asyncclick.ParamType[int]):
+    """A number of bytes such as ``64KiB`` or ``10MB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> int:  # noqa: ANN401 - as asyncclick has it
+        """Read the size; a wrong one is a usage error that says what is allowed."""
+        from supervisor.units.quantities import parse_size
+
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class SignalType(asyncclick.ParamType[str]):
     """A signal by name or number; becomes its name without the prefix."""
 
@@ -101,6 +116,7 @@ class TimeType(asyncclick.ParamType["datetime | float"]):
 
 ALL_LINES: Final = -1
 DURATION: Final = DurationType()
+SIZE: Final = SizeType()
 SIGNAL: Final = SignalType()
 PAIR: Final = PairType()
 TAIL: Final = TailType()

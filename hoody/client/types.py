@@ -47,6 +47,15 @@ class LimitFields(TypedDict, total=False):
     silence: Duration | None
 
 
+class LogFields(TypedDict, total=False):
+    """``logs`` of a definition."""
+
+    max_size: str | int
+    backups: int
+    max_age: Duration | None
+    compress: bool
+
+
 class SpecFields(TypedDict, total=False):
     """What a definition may say beside its command."""
 
@@ -69,6 +78,7 @@ class SpecFields(TypedDict, total=False):
     on_unhealthy: Literal["restart", "ignore"]
     start_timeout: Duration
     limits: LimitFields
+    logs: LogFields
 
 
 class Spec(SpecFields):
@@ -267,10 +277,12 @@ class PartHealth(TypedDict):
 
 
 class HealthReport(TypedDict):
-    """The health of everything, rolled up. ``store`` tells of the state on disk."""
+    """The health of everything, rolled up. ``store`` tells of the state on disk, ``logs`` of units' output."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
     ready: bool
     kinds: dict[str, KindHealth]
     parts: list[PartHealth]
     store: dict[str, Any]
+    logs: dict[str, Any]
+    lost_log_lines: int

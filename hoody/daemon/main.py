@@ -88,7 +88,7 @@ class Daemon:
         )
         log.open()
         try:
-            parts = make_parts(home, config, control, host, listening)
+            parts = make_parts(home, config, control, host, listening, lost_lines=lambda: log.lost)
             _log.info("the daemon starts", extra=self._facts(control))
             try:
                 return self._ended(trio.run(self._serve, parts, log))

@@ -92,8 +92,19 @@ class Parts:
         self.listening.close()
 
 
-def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, listening: Listening) -> Parts:
-    """Make the parts of the daemon of ``home``. Nothing is started yet."""
+def make_parts(
+    home: Home,
+    config: DaemonConfig,
+    control: Control,
+    host: Host,
+    listening: Listening,
+    *,
+    lost_lines: Callable[[], int] = int,
+) -> Parts:
+    """Make the parts of the daemon of ``home``. Nothing is started yet.
+
+    ``lost_lines`` counts the lines that the daemon's own log has lost.
+    """
     logs = LogStore(Path(home.logs), Path(home.fifos), config.log_settings)
     driver = ProcessDriver(instance=control.instance, output=logs, host=host)
     units = UnitServices(
@@ -102,6 +113,7 @@ def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, l
         starts=trio.CapacityLimiter(config.starts_at_once),
         wall=utc_now,
         instruments=AgentInstruments(driver, Listener(logs)),
+        logs=logs,
     )
     store = StoreReport()
     return Parts(
@@ -113,7 +125,7 @@ def make_parts(home: Home, config: DaemonConfig, control: Control, host: Host, l
         units=units,
         store=store,
         meter=ProcessMeter(control.instance),
-        health=HealthWatch(store),
+        health=HealthWatch(store, logs=logs.health, lost_lines=lost_lines),
     )
 
 

@@ -94,9 +94,8 @@ def declaration_document(views: Iterable[UnitView], *, reveal: Collection[str] |
 def _without_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a reader would fill in again, and the name, which is the table's."""
     command, shell = document["command"], document["shell"]
-    plain = definition_document(
-        definition_from_document({"name": "x", "command": command, **({"shell": True} if shell else {})})
-    )
+    bare = {"name": "x", "command": command, **({"shell": True} if shell else {})}
+    plain = _without_nulls(definition_document(definition_from_document(bare)))
     kept = {
         key: _differing(value, plain.get(key))
         for key, value in _without_nulls(document).items()

@@ -126,7 +126,7 @@ def _change(wanted: AgentDefinition, view: UnitView | None, source: str) -> Chan
     return Change(
         action=Action.REPLACE,
         name=view.name,
-        restart=view.spec != wanted.spec and _runs(view),
+        restart=view.spec.is_replaced_by(wanted.spec) and _runs(view),
         keys=keys,
         revision=view.revision,
     )

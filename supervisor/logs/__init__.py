@@ -7,9 +7,10 @@
 from supervisor.logs.entries import Entry, Gap, Selection
 from supervisor.logs.position import START, Position, format_cursor, parse_cursor, parse_position
 from supervisor.logs.reader import LogReader, LogStream
-from supervisor.logs.settings import STREAMS, Key, LogSettings, StoreSettings, StreamName
+from supervisor.logs.settings import STREAMS, Key, StoreSettings, StreamName
 from supervisor.logs.store import FailingStream, LogHealth, LogStore
 from supervisor.logs.text import neutralise, render, strip_ansi
+from supervisor.units.log_settings import LogSettings
 
 __all__ = [
     "START",

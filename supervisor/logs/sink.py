@@ -10,7 +10,8 @@ from supervisor.logs import rotation
 from supervisor.logs.current import CurrentFile
 from supervisor.logs.index_file import INTERVAL, TURN_INTERVAL
 from supervisor.logs.mover import Mover
-from supervisor.logs.settings import LogSettings, StreamName
+from supervisor.logs.settings import StreamName
+from supervisor.units.log_settings import LogSettings
 
 CHUNK: Final = 1024 * 1024
 """The most that is moved in one step."""

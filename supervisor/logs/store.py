@@ -17,9 +17,10 @@ from supervisor.logs.growth import Growth
 from supervisor.logs.housekeeping import housekeep
 from supervisor.logs.position import Position
 from supervisor.logs.pump import Pump
-from supervisor.logs.settings import STREAMS, Key, LogSettings, StoreSettings, StreamName
+from supervisor.logs.settings import STREAMS, Key, StoreSettings, StreamName
 from supervisor.logs.source import Source
 from supervisor.logs.table import Table
+from supervisor.units.log_settings import LogSettings
 from supervisor.units.names import check_name
 
 _TAKE_OVER: Final = 5.0
@@ -65,6 +66,11 @@ class LogHealth:
     lost_fifos: int
     lost_bytes: int
     housekeeping_error: str
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether all output reaches its files, and nothing of it was lost."""
+        return not (self.failing_total or self.lost_fifos or self.lost_bytes or self.housekeeping_error)
 
 
 class LogStore:
@@ -121,7 +127,7 @@ class LogStore:
         return os.open(source.path, os.O_RDWR | os.O_CLOEXEC)
 
     def configure(self, unit: str, settings: LogSettings) -> None:
-        """Say how the logs of a unit are kept, from the next byte on."""
+        """Say how the logs of a unit are kept, from the next byte on. Never waits."""
         self._table.configure(check_name(unit), settings)
 
     async def drain(self, unit: str, stream: StreamName | None = None, *, timeout: float = 5.0) -> bool:

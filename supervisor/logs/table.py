@@ -12,9 +12,10 @@ from typing import Final
 
 from supervisor.logs import places
 from supervisor.logs.mover import make_mover
-from supervisor.logs.settings import STREAMS, Key, LogSettings, StoreSettings, StreamName
+from supervisor.logs.settings import STREAMS, Key, StoreSettings, StreamName
 from supervisor.logs.sink import Sink, Turn
 from supervisor.logs.source import Source
+from supervisor.units.log_settings import LogSettings
 
 _DEFAULT: Final = LogSettings()
 
@@ -71,13 +72,13 @@ class Table:
             return source
 
     def configure(self, unit: str, settings: LogSettings) -> None:
-        """Say how the logs of a unit are kept, from the next byte on."""
-        with self._lock:
-            self._unit_settings[unit] = settings
-            for stream in STREAMS:
-                source = self.sources.get((unit, stream))
-                if source is not None:
-                    source.sink.settings = settings
+        """Say how the logs of a unit are kept, from the next byte on. Never waits."""
+        # Without the lock, which may be held over a write to the disk: whoever makes a source looks here afterwards.
+        self._unit_settings[unit] = settings
+        for stream in STREAMS:
+            source = self.sources.get((unit, stream))
+            if source is not None:
+                source.sink.settings = settings
 
     def forget(self, unit: str) -> None:
         """Close the streams of a unit and delete its FIFOs; the log files stay."""
@@ -154,6 +155,7 @@ class Table:
             size=self.settings.pipe_size,
         )
         self.sources[source.key] = source
+        source.sink.settings = self._unit_settings.get(unit, _DEFAULT)
         self.watch(source)
         return source
 

@@ -113,6 +113,7 @@ class UnitActor(Actor[UnitMessage]):
             self._desk.close()
             return
         self.condition = remember(self._record)
+        self._services.logs.configure(self.name, self._record.spec.logs)
         self._show(status_of(self.condition))
         self.happen(recalled(self._record, self._now()))
 
@@ -151,6 +152,7 @@ class UnitActor(Actor[UnitMessage]):
         """Take up a new record."""
         if record is not self._record:
             self._record = record
+            self._services.logs.configure(self.name, record.spec.logs)
             self._show(status_of(self.condition))
 
     def note(self, progress: Progress | None = None) -> None:

@@ -155,7 +155,7 @@ class Desk:
             case SignalUnit():
                 self._signal(wish)
             case ReplaceUnit():
-                keeper.happen(DefinitionChanged(respawn=keeper.record.spec != before.spec))
+                keeper.happen(DefinitionChanged(respawn=before.spec.is_replaced_by(keeper.record.spec)))
                 wish.reply_to.send(keeper.view)
             case RetireUnit():
                 self._retire(wish, writing)

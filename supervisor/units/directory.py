@@ -183,7 +183,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         store: ActorRef[StoreRequest] = context.system.registry.ref("store")
         await store.ask(lambda reply: SaveUnit(record=record, reply_to=reply), timeout=STORE_PATIENCE)
         try:
-            await self.add_keeper(context, record)
+            await self.begin(context, record)
         except HoodyError:
             # Nothing half done: what has no keeper is not there.
             self._roster.remove(record.name)
@@ -271,6 +271,14 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     # ---- keepers ----
 
+    async def begin(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
+        """Give a new unit its keeper, and logs that begin with it."""
+        try:
+            await self._services.logs.erase(record.name)
+        except OSError as error:
+            _log.warning("the logs of an earlier %r cannot be deleted: %s", record.name, error)
+        await self.add_keeper(context, record)
+
     async def add_keeper(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
         """Give a unit on record its keeper."""
         await self._keepers(context).start_child(keeper(self._services, record))
@@ -281,6 +289,10 @@ class DirectoryActor(Actor[DirectoryRequest]):
         with suppress(ChildNotFound):
             await self._keepers(context).stop_child(name)
         self._roster.remove(name)
+        try:
+            await self._services.logs.forget(name)
+        except OSError as error:
+            _log.warning("the output of %r, which is gone, cannot be closed: %s", name, error)
 
     async def _restore(self, context: Context[DirectoryRequest], record: UnitRecord) -> None:
         try:
@@ -338,7 +350,7 @@ class _Registrar:
         )
 
     async def add(self, record: UnitRecord) -> None:
-        await self._directory.add_keeper(self._context, record)
+        await self._directory.begin(self._context, record)
 
     async def remove(self, name: str, revision: int | None) -> None:
         await self._directory.retire(name, revision, self._context, force=True)

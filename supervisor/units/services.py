@@ -10,6 +10,7 @@ import trio
 from attrs import Factory, define, field, frozen
 
 from supervisor.units.driver import Driver
+from supervisor.units.log_keeping import LogKeeping, NoLogs
 from supervisor.units.probes.instruments import Instruments, NoInstruments
 from supervisor.units.roster import Roster
 from supervisor.units.status import Kind
@@ -53,6 +54,7 @@ class UnitServices:
     wall: Callable[[], datetime] = _now
     instruments: Instruments = field(factory=NoInstruments)
     """What its units are probed with."""
+    logs: LogKeeping = field(factory=NoLogs)
 
     @property
     def plural(self) -> str:

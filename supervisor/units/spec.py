@@ -10,10 +10,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import ge
 
 from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
+from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
 from supervisor.units.quantities import Duration, SignalName
 
@@ -90,6 +91,12 @@ class UnitSpec:
     """The signal that asks it to end."""
     stop_timeout: Duration = Duration(10.0)
     """How long it may take to end before it is killed."""
+    logs: LogSettings = field(factory=LogSettings)
+    """How its output is kept; a change takes effect with the next byte, and restarts nothing."""
+
+    def is_replaced_by(self, new: UnitSpec) -> bool:
+        """Tell whether what runs by this definition has to be started anew for ``new``."""
+        return evolve(self, logs=new.logs) != new
 
     @property
     def start_deadline(self) -> float | None:

@@ -19,6 +19,7 @@ PURE = (
     "supervisor/runtime/policy.py",
     "supervisor/runtime/restart.py",
     "supervisor/runtime/core.py",
+    "supervisor/units/log_settings.py",
     "supervisor/units/machine.py",
     "supervisor/units/names.py",
     "supervisor/units/quantities.py",

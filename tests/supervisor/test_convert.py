@@ -21,6 +21,7 @@ from supervisor.convert import (
 )
 from supervisor.errors import InvalidInput, MalformedRequest
 from supervisor.runtime.policy import OnGiveUp, RestartType
+from supervisor.units.log_settings import LogSettings
 from supervisor.units.quantities import Duration, SignalName, Size
 from supervisor.units.spec import REDACTED, RESERVED_ENVIRONMENT, AgentDefinition, AgentSpec, BackoffSpec
 from supervisor.units.status import EndReason, Kind, LastExit, UnitStatus, UnitView
@@ -74,6 +75,13 @@ specs = st.builds(
     start_seconds=durations,
     stop_signal=signals,
     stop_timeout=durations,
+    logs=st.builds(
+        LogSettings,
+        max_size=st.integers(4096, 2**30).map(Size),
+        backups=st.integers(0, 100),
+        max_age=st.none() | durations.filter(lambda seconds: seconds >= 1),
+        compress=st.booleans(),
+    ),
 ) | st.builds(AgentSpec, command=st.sampled_from(["sleep 1", "echo 'a b'"]), shell=st.booleans())
 labels = st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), plain, max_size=3)
 definitions = st.builds(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from attrs import evolve
 
-from supervisor.health import HealthWatch, Overall
+from supervisor.health import HealthWatch, Overall, no_logs
+from supervisor.logs import FailingStream
 from supervisor.runtime import ChildEnded, ChildGaveUp, ChildStarted, Crashed, RestartScheduled
 from supervisor.runtime.reasons import Stopped
 from supervisor.store.health import StoreHealth, StoreReport
@@ -51,6 +52,22 @@ def test_a_store_that_cannot_write_degrades_it() -> None:
     report = HealthWatch(store).report([WELL])
 
     assert (report.status, report.store.error) == (Overall.DEGRADED, "disk full")
+
+
+def test_output_that_cannot_be_written_degrades_it_and_is_told_with_its_stream() -> None:
+    failing = FailingStream(unit="web", stream="stdout", since=1.0, error="disk full")
+    logs = evolve(no_logs(), failing=(failing,), failing_total=1)
+
+    report = HealthWatch(StoreReport(), logs=lambda: logs, lost_lines=lambda: 3).report([WELL])
+
+    assert (report.status, report.ready, report.logs.failing) == (Overall.DEGRADED, True, (failing,))
+    assert report.lost_log_lines == 3
+
+
+def test_output_that_was_lost_degrades_it() -> None:
+    logs = evolve(no_logs(), lost_bytes=7)
+
+    assert HealthWatch(StoreReport(), logs=lambda: logs).report([WELL]).status is Overall.DEGRADED
 
 
 def test_a_part_of_the_daemon_that_is_down_makes_it_unhealthy_until_it_is_back() -> None:

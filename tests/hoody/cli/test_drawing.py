@@ -163,6 +163,22 @@ def test_a_health_report_is_told_in_words() -> None:
     ]
 
 
+def test_trouble_with_logs_is_told_in_words() -> None:
+    failing = {"unit": "web", "stream": "stdout", "since": 1.0, "error": "disk full"}
+    logs = {"failing": [failing], "failing_total": 3, "lost_bytes": 7, "lost_fifos": 1, "housekeeping_error": "EIO"}
+    store = {"failing_since": None, "moved_aside": [], "unreadable": []}
+    report: Any = {"kinds": {}, "parts": [], "store": store, "logs": logs, "lost_log_lines": 2}
+
+    assert list(unwell(report)) == [
+        ("logs", "web/stdout cannot be written: disk full"),
+        ("logs", "2 more streams cannot be written"),
+        ("logs", "7 bytes of output were lost"),
+        ("logs", "1 FIFOs were removed by somebody; what stood in them is lost"),
+        ("logs", "old log files cannot be looked after: EIO"),
+        ("daemon", "2 lines of its own log could not be kept"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("errors", "expected"),
     [

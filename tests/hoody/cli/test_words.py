@@ -19,6 +19,7 @@ from hoody.cli.output import age, command_line, size
 from hoody.cli.selecting import expand
 from hoody.cli.waiting import GOALS, exit_code, verdict
 from supervisor.errors import InvalidInput, NotFound
+from supervisor.units.log_settings import LogSettings
 from supervisor.units.names import check_name
 from supervisor.units.probes.spec import Limits
 from supervisor.units.spec import AgentSpec, BackoffSpec
@@ -69,12 +70,13 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
         return {field.name for field in attrs.fields(cls)}
 
     flags = set(PLAIN_FLAGS.values())
-    said_otherwise = {"command", "shell", "directory", "environment", "environment_files", "backoff"}
+    said_otherwise = {"command", "shell", "directory", "environment", "environment_files", "backoff", "logs"}
     said_otherwise |= {"success_exit_codes", "success_signals", "readiness", "liveness", "limits"}
-    tables = {f"backoff.{key}" for key in keys(BackoffSpec)} | {f"limits.{key}" for key in keys(Limits)}
+    tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings}
 
     assert keys(AgentSpec) == {flag for flag in flags if "." not in flag} | said_otherwise
-    assert tables == {flag for flag in flags if "." in flag}
+    nested = {f"{table}.{key}" for table, cls in tables.items() for key in keys(cls)}
+    assert nested == {flag for flag in flags if "." in flag}
 
 
 def test_only_what_was_given_is_in_a_definition() -> None:

@@ -25,6 +25,7 @@ from supervisor.store.codec import (
 )
 from supervisor.store.messages import LiveRecord, Progress
 from supervisor.units.driver import Identity
+from supervisor.units.log_settings import LogSettings
 from supervisor.units.quantities import Duration, SignalName
 from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import Counters, EndReason, Kind, LastExit, State
@@ -52,6 +53,7 @@ specs = st.builds(
     start_seconds=seconds,
     stop_signal=signals,
     stop_timeout=seconds,
+    logs=st.builds(LogSettings, max_size=st.integers(4096, 2**30), backups=small, compress=st.booleans()),
 )
 exits = st.builds(
     LastExit,
