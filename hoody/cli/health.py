@@ -65,5 +65,5 @@ def _logs(report: HealthReport) -> Iterator[tuple[str, str]]:
         yield "logs", f"{logs['lost_fifos']} FIFOs were removed by somebody; what stood in them is lost"
     if logs["housekeeping_error"]:
         yield "logs", f"old log files cannot be looked after: {logs['housekeeping_error']}"
-    if report["lost_log_lines"]:
-        yield "daemon", f"{report['lost_log_lines']} lines of its own log could not be kept"
+    if report.get("lost_log_lines"):
+        yield "daemon", f"{report.get('lost_log_lines', 0)} lines of its own log could not be kept"

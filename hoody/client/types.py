@@ -284,5 +284,5 @@ class HealthReport(TypedDict):
     kinds: dict[str, KindHealth]
     parts: list[PartHealth]
     store: dict[str, Any]
-    logs: dict[str, Any]
-    lost_log_lines: int
+    logs: NotRequired[dict[str, Any]]
+    lost_log_lines: NotRequired[int]
