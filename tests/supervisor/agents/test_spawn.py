@@ -33,8 +33,11 @@ async def test_a_program_has_three_descriptors_and_no_other_of_ours(world: Proce
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)  # as a careless library would
     try:
-        incarnation = await start(world, world.shell("$READY; exec sleep 1000"), Ends())
-        found = descriptors(incarnation.identity.pid)
+        launch = Launch(unit="web", incarnation=1, spec=AgentSpec(command="sleep 1000"))
+        incarnation = await world.driver.spawn(launch, Ends())
+        pid = incarnation.identity.pid
+        await world.until(lambda: len(descriptors(pid)) == 3)  # its loader opens its libraries for a moment
+        found = descriptors(pid)
     finally:
         os.close(reading)
         os.close(writing)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -202,14 +203,43 @@ async def test_clearing_many_at_once_ends_each_of_them(world: ProcessWorld) -> N
     assert not any(world.alive(pid) for pid in pids)
 
 
-async def test_what_cannot_be_ended_in_time_is_named(world: ProcessWorld) -> None:
-    """Nothing is looked after here, so the main process is never reaped; its end is not known at the deadline."""
+async def test_a_deadline_that_has_passed_allows_one_try(world: ProcessWorld) -> None:
     incarnation = await start(world, world.leaves_helpers(), Ends())
+    family = {incarnation.identity.pid, *world.helpers(incarnation)}
 
     left = await incarnation.clear(deadline=trio.current_time() - 1)
 
-    assert set(left) <= {incarnation.identity.pid, *world.helpers(incarnation)}
+    assert len(family) == 3
+    assert set(left) <= family
     assert await clear(world, incarnation) == ()
+    assert not any(world.alive(pid) for pid in family)
+
+
+@pytest.fixture
+def freezer() -> Iterator[Path]:
+    """A control group whose members, when frozen, do not even heed SIGKILL: those of version 1."""
+    group = Path("/sys/fs/cgroup/freezer") / f"hoody-test-{uuid4()}"
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("this system has no control groups that hold back SIGKILL, or not for this user")
+    yield group
+    group.rmdir()
+
+
+async def test_what_cannot_be_ended_in_time_is_named_and_can_be_ended_later(world: ProcessWorld, freezer: Path) -> None:
+    incarnation = await start(world, world.leaves_helpers(), Ends())
+    frozen = min(world.helpers(incarnation))
+    (freezer / "cgroup.procs").write_text(str(frozen))
+    (freezer / "freezer.state").write_text("FROZEN")
+    try:
+        left = await incarnation.clear(deadline=trio.current_time() + 0.1)
+    finally:
+        (freezer / "freezer.state").write_text("THAWED")
+
+    assert left == (frozen,)
+    assert await clear(world, incarnation) == ()
+    assert not world.alive(frozen)
 
 
 def zombies_of_ours() -> list[int]:
