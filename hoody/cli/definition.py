@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import asyncclick
 
+from hoody.cli import relation_flags
 from hoody.cli.command import SectionOption
 from hoody.cli.options import DURATION, PAIR, SIGNAL, SIZE
 from hoody.cli.probe_flags import probe_table
@@ -37,6 +38,7 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "on_unhealthy": "on_unhealthy",
     "runtime": "limits.runtime",
     "silence": "limits.silence",
+    "on_dependency_restart": "on_dependency_restart",
     "backoff_initial": "backoff.initial",
     "backoff_factor": "backoff.factor",
     "backoff_max": "backoff.max",
@@ -158,6 +160,7 @@ _OPTIONS: Final = (
     _option(_LOGS, "--log-backups", type=int, metavar="N", help="How many rotated files are kept per stream (5)."),
     _option(_LOGS, "--log-max-age", type=DURATION, help="A log file older than this is rotated (never)."),
     _option(_LOGS, "--log-compress", is_flag=True, default=None, help="Compress rotated files."),
+    *relation_flags.OPTIONS,
 )
 
 
@@ -197,6 +200,8 @@ def definition(parameters: Mapping[str, Any], environ: Mapping[str, str], folder
     for name in ("readiness", "liveness"):
         if parameters[name]:
             document[name] = probe_table(f"--{name}", parameters[name])
+    if parameters["depends_on"]:
+        document["depends_on"] = relation_flags.dependencies(parameters["depends_on"])
     _set_plain(document, parameters)
     return document
 

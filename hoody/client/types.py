@@ -79,6 +79,8 @@ class SpecFields(TypedDict, total=False):
     start_timeout: Duration
     limits: LimitFields
     logs: LogFields
+    depends_on: dict[str, Literal["started", "ready", "healthy", "completed"]] | list[str]
+    on_dependency_restart: Literal["ignore", "restart"]
 
 
 class Spec(SpecFields):

@@ -13,6 +13,8 @@ from hoody.daemon.control import Control
 from hoody.daemon.stopping_file import write_waiting_for
 from hoody.home import Home
 from supervisor.runtime import ChildState, System, TreeNode
+from supervisor.units.dependency import address_of
+from supervisor.units.graph import longest_path
 from supervisor.units.status import UnitView
 
 MARGIN: Final = 30.0
@@ -79,8 +81,14 @@ async def stop_when_asked(
 
 
 def longest_stop(views: Iterable[UnitView]) -> float:
-    """Return the longest stop timeout of the units, 0.0 where there are none."""
-    return max((view.spec.stop_timeout for view in views), default=0.0)
+    """Return how long the units may take to stop, side by side but each behind those that depend on it."""
+    found = {f"{view.kind.value}s/{view.name}": view.spec for view in views}
+    graph = {
+        address: [address_of(said, address.partition("/")[0]) for said in spec.depends_on]
+        for address, spec in found.items()
+        if spec.depends_on
+    }
+    return longest_path(graph, lambda address: found[address].stop_timeout, found)
 
 
 def unfinished(node: TreeNode) -> Iterator[str]:

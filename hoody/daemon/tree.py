@@ -9,6 +9,7 @@
     +- agents (rest for one)
     |  +- agents-units a keeper for each agent, side by side
     |  +- agents       the directory: names, definitions, health
+    +- departing       when the daemon takes its units along, ends those first that depend on others
     +- http            the API; stops before what it talks to
     +- address         says where the API is, while it serves
 
@@ -57,6 +58,7 @@ from supervisor.runtime import (
 from supervisor.store.actor import store_child
 from supervisor.store.database import Database
 from supervisor.store.health import StoreReport
+from supervisor.units.departing import Departing
 from supervisor.units.directory import unit_children
 from supervisor.units.services import UnitServices
 
@@ -150,6 +152,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
         children=[
             base,
             agents,
+            ChildSpec("departing", Departing(parts.units), shutdown=Shutdown.unlimited()),
             ChildSpec(
                 "http",
                 HttpService(

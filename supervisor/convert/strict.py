@@ -21,6 +21,7 @@ from supervisor.convert.faults import Collector, Faults, index_step, key_step, k
 from supervisor.convert.text import check_text, parse_time
 from supervisor.errors import InvalidInput
 from supervisor.runtime.policy import RestartType
+from supervisor.units.dependency import DependsOn, Until
 from supervisor.units.names import nearest
 from supervisor.units.quantities import Duration, SignalName, Size, parse_duration, parse_signal, parse_size
 
@@ -167,6 +168,20 @@ def _table(of: object) -> Hook:
     return hook
 
 
+def _dependencies(value: object, _type: object) -> dict[str, Any]:
+    """Read a table of conditions by name; a list of names means that all of these have to be ready."""
+    if isinstance(value, list | tuple):
+        names = _sequence(tuple[str, ...])(value, tuple)
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise Faults.here(f"names {twice[:80]!r} twice")
+        return dict.fromkeys(names, Until.READY)
+    if not isinstance(value, Mapping):
+        raise _expect('a table such as { db = "ready" }, or a list of names', value)
+    found: dict[str, Any] = _table(Mapping[str, Until])(value, Mapping)
+    return found
+
+
 def _union(of: object) -> Hook:
     """Choose the member by the shape of the value, so that the faults told are those of the member meant."""
     members = [member for member in get_args(of) if member is not type(None)]
@@ -282,6 +297,7 @@ def _make_converter() -> Converter:
     # An enumeration of texts is a subclass of str, and cattrs takes the nearest class that has a hook.
     converter.register_structure_hook(StrEnum, lambda value, cls: _enumeration(cls)(value, cls))
     converter.register_structure_hook(datetime, lambda value, _type: parse_time(value))
+    converter.register_structure_hook(DependsOn, _dependencies)
     for quantity, parse, example in (
         (Duration, parse_duration, 'a number of seconds, or text such as "500ms" or "10s"'),
         (Size, parse_size, 'a number of bytes, or text such as "512MiB"'),

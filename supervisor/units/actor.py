@@ -35,14 +35,16 @@ from supervisor.units.effects import (
     Spawn,
     Tell,
 )
-from supervisor.units.events import Event, SignalAsked, SignalRefused, StopAsked, Timer, TimerFired
+from supervisor.units.events import DependencyLost, Event, SignalAsked, SignalRefused, StopAsked, Timer, TimerFired
 from supervisor.units.farewell import Farewell, Stage
 from supervisor.units.hands import CLEAR_TIME, Hands
 from supervisor.units.machine import step
 from supervisor.units.memory import progress_of, recalled, remember, take_stock
 from supervisor.units.probes.judges import Judges
 from supervisor.units.services import UnitServices
+from supervisor.units.spec import UnitSpec
 from supervisor.units.status import State, UnitStatus, UnitView
+from supervisor.units.turn import Ending, Turn, TurnCame
 from supervisor.units.waiters import Waiters
 from supervisor.units.wishes import Wish, Writing
 
@@ -66,10 +68,15 @@ class NoteDue:
     """The last note did not reach the store."""
 
 
+@frozen
+class Depart:
+    """The daemon goes down and takes the unit along, and it is this unit's turn."""
+
+
 _NEWS: Final = News()
 _NOTE_DUE: Final = NoteDue()
 
-UnitMessage: TypeAlias = Wish | TimerFired | News | NoteDue
+UnitMessage: TypeAlias = Wish | TimerFired | News | NoteDue | TurnCame | Depart
 
 
 class UnitActor(Actor[UnitMessage]):
@@ -96,6 +103,7 @@ class UnitActor(Actor[UnitMessage]):
         self._hands = Hands(name, services.driver, services.starts, self._report)
         self._judges = Judges(name, services.instruments, self._report)
         self._desk = Desk(self)
+        self._turn = Turn(services.actor_name(name), services.relations, self.happen, lambda: self._on_stage)
 
     # ---- the life of a keeper ----
 
@@ -114,8 +122,18 @@ class UnitActor(Actor[UnitMessage]):
             return
         self.condition = remember(self._record)
         self._services.logs.configure(self.name, self._record.spec.logs)
-        self._show(status_of(self.condition))
-        self.happen(recalled(self._record, self._now()))
+        self._begin(self._record)
+
+    def _begin(self, record: UnitRecord) -> None:
+        """Take the first steps. That there may be a process is known before anybody sees the unit: no state is shown
+        that would make others believe that it is gone.
+        """
+        met = self._services.relations.follow(self._turn.address, record.spec, self._report)
+        recall = recalled(record, self._now())
+        if record.progress.live is None:
+            self._show(status_of(self.condition))
+        for event in (met, recall) if record.progress.live is None else (recall, met):
+            self.happen(event)
 
     async def handle(self, message: UnitMessage, context: Context[UnitMessage]) -> None:  # noqa: ARG002
         """Take one message in. Never waits."""
@@ -127,6 +145,7 @@ class UnitActor(Actor[UnitMessage]):
         if self._record is None or self._desk.deleted:
             return
         self._tell_the_log()
+        self._services.relations.leave(self._turn.address)
         if self._services.departure.take_units and not isinstance(reason, Crashed):
             await self._end_the_unit()
         else:
@@ -154,6 +173,24 @@ class UnitActor(Actor[UnitMessage]):
             self._record = record
             self._services.logs.configure(self.name, record.spec.logs)
             self._show(status_of(self.condition))
+            self.relate()
+
+    def relate(self, spec: UnitSpec | None = None) -> None:
+        """Let the unit depend on what ``spec`` says, or its own definition. Raises ``InvalidInput`` for the former."""
+        relations = self._services.relations
+        if spec is None:
+            relations.settle(self._turn.address, self.record.spec)
+        else:
+            relations.declare(self._turn.address, spec)
+
+    def end_in_turn(self, event: Ending) -> None:
+        """Let an event happen that ends what runs: once those are gone that have to go first."""
+        self._turn.end(event)
+
+    @property
+    def waits_for_its_turn(self) -> bool:
+        """Whether the unit is to be ended, and others have to go first."""
+        return self._turn.waits
 
     def note(self, progress: Progress | None = None) -> None:
         """Tell the store how far the unit is, or how far it is to be taken to be."""
@@ -208,13 +245,23 @@ class UnitActor(Actor[UnitMessage]):
         match message:
             case News():
                 while self._news:
-                    self.happen(self._news.pop(0))
+                    self._hear(self._news.pop(0))
             case TimerFired():
                 self.happen(message)
             case NoteDue():
                 self.note()
+            case TurnCame():
+                self._turn.come()
+            case Depart():
+                self.happen(StopAsked(lasting=False))
             case _:
                 self._desk.take(message)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, DependencyLost):
+            self.end_in_turn(event)
+        else:
+            self.happen(event)
 
     def _obey(self, effect: Effect, event: Event) -> None:
         stage, hands = self._on_stage, self._hands

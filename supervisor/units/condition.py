@@ -122,6 +122,7 @@ class Condition:
     stale: bool = False
     """What runs was started by an earlier definition, and is to be replaced."""
     blocked_by: tuple[str, ...] = ()
+    blocked_why: str = ""
     uncleared: tuple[int, ...] = ()
     clearing: tuple[int, ...] = ()
     clear_attempts: int = 0

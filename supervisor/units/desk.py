@@ -19,7 +19,9 @@ from supervisor.units.events import (
 )
 from supervisor.units.messages import ReplaceUnit, RestartUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.quantities import signal_number
+from supervisor.units.spec import UnitSpec
 from supervisor.units.status import UnitView
+from supervisor.units.turn import Ending
 from supervisor.units.waiters import Waiters
 from supervisor.units.wishes import RetireUnit, Wish, Writing, writing_for
 
@@ -55,6 +57,16 @@ class Keeper(Protocol):
 
     def write(self, writing: Writing, then: Callable[[HoodyError | None], None]) -> None:
         """Have something written, and call ``then`` with the error, or None once it is on disk."""
+
+    def relate(self, spec: UnitSpec | None = None) -> None:
+        """Let the unit depend on what ``spec`` says, or its own definition. Raises ``InvalidInput`` for the former."""
+
+    def end_in_turn(self, event: Ending) -> None:
+        """Let an event happen that ends what runs: once those are gone that have to go first."""
+
+    @property
+    def waits_for_its_turn(self) -> bool:
+        """Whether the unit is to be ended, and others have to go first."""
 
     def redefine(self, record: UnitRecord) -> None:
         """Take up a new record."""
@@ -110,8 +122,13 @@ class Desk:
             wish.reply_to.fail(Conflict(f"{keeper.name!r} is being deleted"))
             return
         try:
+            if isinstance(wish, ReplaceUnit):
+                # Before anything is written, so that of two changes that make a circle together one is refused.
+                keeper.relate(wish.definition.spec)
             writing = writing_for(wish, keeper.record, keeper.condition)
         except HoodyError as error:
+            if isinstance(wish, ReplaceUnit):
+                keeper.relate()
             wish.reply_to.fail(error)
             return
         if writing is None:
@@ -131,6 +148,8 @@ class Desk:
         else:
             if writing.first is not None:
                 self._keeper.note()
+            if isinstance(wish, ReplaceUnit):
+                self._keeper.relate()
             wish.reply_to.fail(error)
         self._go_on()
 
@@ -141,13 +160,13 @@ class Desk:
             keeper.redefine(writing.record)
         match wish:
             case StartUnit():
-                keeper.happen(StartAsked())
+                keeper.end_in_turn(StartAsked())
                 self._answer_starter(wish)
             case RestartUnit():
-                keeper.happen(RestartAsked())
+                keeper.end_in_turn(RestartAsked())
                 self._answer_starter(wish)
             case StopUnit(now=now):
-                keeper.happen(StopAsked(now=now))
+                keeper.end_in_turn(StopAsked(now=now))
                 if wish.wait and not keeper.condition.at_rest:
                     keeper.waiters.until_down(wish.reply_to)
                 else:
@@ -155,7 +174,7 @@ class Desk:
             case SignalUnit():
                 self._signal(wish)
             case ReplaceUnit():
-                keeper.happen(DefinitionChanged(respawn=before.spec.is_replaced_by(keeper.record.spec)))
+                keeper.end_in_turn(DefinitionChanged(respawn=before.spec.is_replaced_by(keeper.record.spec)))
                 wish.reply_to.send(keeper.view)
             case RetireUnit():
                 self._retire(wish, writing)
@@ -163,7 +182,8 @@ class Desk:
                 assert_never(wish)
 
     def _answer_starter(self, wish: StartUnit | RestartUnit) -> None:
-        if wish.wait and self._keeper.condition.phase is not Phase.RUNNING:
+        keeper = self._keeper
+        if wish.wait and (keeper.condition.phase is not Phase.RUNNING or keeper.waits_for_its_turn):
             self._keeper.waiters.until_up(wish.reply_to)
         else:
             wish.reply_to.send(self._keeper.view)
@@ -182,6 +202,6 @@ class Desk:
             self._deleted = True
             wish.reply_to.send(None)
             return
-        self._keeper.happen(StopAsked())
+        self._keeper.end_in_turn(StopAsked())
         self._retiring = wish
         self.look_up()

@@ -20,6 +20,7 @@ from supervisor.errors import (
     Conflict,
     HoodyBug,
     HoodyError,
+    InvalidInput,
     NotFound,
     RevisionMismatch,
     Unavailable,
@@ -60,7 +61,7 @@ from supervisor.units.messages import (
 )
 from supervisor.units.names import nearest
 from supervisor.units.services import UnitServices
-from supervisor.units.spec import AgentDefinition
+from supervisor.units.spec import AgentDefinition, UnitSpec
 from supervisor.units.status import Desired, Kind, State, UnitView
 from supervisor.units.wishes import RetireUnit
 
@@ -158,11 +159,20 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     def _create(self, message: CreateUnit, context: Context[DirectoryRequest]) -> None:
         name = message.definition.name
-        taken = self._taken(name)
-        if taken is not None:
-            message.reply_to.fail(taken)
+        refused = self._taken(name) or self._relate(message)
+        if refused is not None:
+            message.reply_to.fail(refused)
             return
         self._while_busy(message, name, "created", context)
+
+    def _relate(self, message: CreateUnit) -> HoodyError | None:
+        """Take note of what the new unit depends on, or say why it cannot."""
+        definition = message.definition
+        try:
+            self._services.relations.declare(self._services.actor_name(definition.name), definition.spec)
+        except InvalidInput as error:
+            return error
+        return None
 
     def _taken(self, name: str) -> HoodyError | None:
         kind = self._services.kind.value
@@ -246,6 +256,8 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 taken = self._taken(change.name)
                 if taken is not None:
                     raise taken
+            gone = {self._services.actor_name(change.name) for change in plan.named(Action.DELETE)}
+            self._services.relations.check(self._specs(plan), gone)
             if message.dry_run or plan.empty:
                 return Applied(plan=plan)
             try:
@@ -264,10 +276,23 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 raise Conflict(f"{name!r} is being {doing} at this moment", hint="try again in a moment")
         self._busy.update({name.casefold(): "applied" for name in names})
         try:
+            self._services.relations.declare_all(self._specs(plan), ())
             return await Application(plan=plan, source=source, registrar=_Registrar(self, context)).carry_out()
         finally:
             for name in names:
                 del self._busy[name.casefold()]
+                self._settle(name)
+
+    def _specs(self, plan: Plan) -> dict[str, UnitSpec]:
+        return {self._services.actor_name(each.name): each.spec for each in plan.definitions}
+
+    def _settle(self, name: str) -> None:
+        """See to it that what a unit depends on is what it is shown with, whatever has come of a change."""
+        address, view = self._services.actor_name(name), self._roster.view(name)
+        if view is None:
+            self._services.relations.forget(address)
+        else:
+            self._services.relations.settle(address, view.spec)
 
     # ---- keepers ----
 
@@ -289,6 +314,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         with suppress(ChildNotFound):
             await self._keepers(context).stop_child(name)
         self._roster.remove(name)
+        self._services.relations.forget(self._services.actor_name(name))
         try:
             await self._services.logs.forget(name)
         except OSError as error:
@@ -325,6 +351,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
             message.reply_to.fail(error)
         finally:
             del self._busy[name.casefold()]
+            self._settle(name)
 
 
 class _Registrar:

@@ -202,7 +202,27 @@ class DependenciesMet:
 
 @frozen
 class DependenciesUnmet:
-    """The unit may not be started before these are there; what runs already runs on."""
+    """The unit may not be started before these are there; what runs already runs on. ``detail`` is for people."""
+
+    names: tuple[str, ...]
+    detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What the unit waits for, in words."""
+        return self.detail or "waiting for " + ", ".join(self.names)
+
+
+@frozen
+class DependencyLost:
+    """What the unit depends on, and is restarted with, has ended or is about to be ended."""
+
+    name: str
+
+
+@frozen
+class EndDelayed:
+    """It is to be ended once these, which depend on it, are gone."""
 
     names: tuple[str, ...]
 
@@ -221,6 +241,14 @@ class TimerFired:
 Command: TypeAlias = StartAsked | StopAsked | RestartAsked | SignalAsked | DefinitionChanged | Recalled
 Fact: TypeAlias = Spawned | SpawnFailed | Adopted | AdoptionFailed | MainExited | Cleared | SignalRefused
 Report: TypeAlias = (
-    ReadyChanged | HealthChanged | StartExtended | Spoke | Condemned | DependenciesMet | DependenciesUnmet
+    ReadyChanged
+    | HealthChanged
+    | StartExtended
+    | Spoke
+    | Condemned
+    | DependenciesMet
+    | DependenciesUnmet
+    | DependencyLost
+    | EndDelayed
 )
 Event: TypeAlias = Command | Fact | Report | TimerFired

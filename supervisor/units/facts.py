@@ -17,6 +17,8 @@ from supervisor.units.events import (
     Cleared,
     Condemned,
     DependenciesUnmet,
+    DependencyLost,
+    EndDelayed,
     HealthChanged,
     MainExited,
     ReadyChanged,
@@ -316,24 +318,40 @@ def steady(draft: Draft, _event: object) -> None:
 
 def blocked(draft: Draft, event: DependenciesUnmet) -> None:
     """Remember what it may not be started without."""
-    draft.now = evolve(draft.now, blocked_by=event.names)
+    draft.now = evolve(draft.now, blocked_by=event.names, blocked_why=event.sentence)
 
 
 def still_blocked(draft: Draft, event: DependenciesUnmet) -> None:
     """Show what it waits for now."""
     blocked(draft, event)
-    draft.enter(Phase.WAITING, "waiting for " + ", ".join(event.names))
+    draft.enter(Phase.WAITING, event.sentence)
 
 
 def unblocked(draft: Draft, _event: object) -> None:
     """Remember that it may be started."""
-    draft.now = evolve(draft.now, blocked_by=())
+    draft.now = evolve(draft.now, blocked_by=(), blocked_why="")
 
 
 def start_unblocked(draft: Draft, event: object) -> None:
     """Start what waited for this."""
     unblocked(draft, event)
     launch(draft)
+
+
+def lose_dependency(draft: Draft, event: DependencyLost) -> None:
+    """End it together with what it depends on; it is started again once that is there. No failure of its own."""
+    end(draft, EndReason.RESTARTED, Phase.SPAWNING, f"{event.name}, which it depends on, went")
+
+
+def lose_dependency_early(draft: Draft, event: DependencyLost) -> None:
+    """A start under way is of no use any more: end what comes of it."""
+    draft.now = evolve(draft.now, cause=EndReason.RESTARTED, then=Phase.SPAWNING, then_reason="", hurry=False)
+    draft.enter(Phase.ABORTING, f"starting again once {event.name} is there")
+
+
+def tell_delay(draft: Draft, event: EndDelayed) -> None:
+    """Say what its end waits for."""
+    draft.now = evolve(draft.now, reason=f"is ended once {', '.join(event.names)} is gone, which depends on it")
 
 
 def retry_unblocked(draft: Draft, event: object) -> None:

@@ -233,6 +233,15 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(BACKOFF), _do(f.retry_unblocked, SPAWNING)),
         otherwise=_do(f.unblocked),
     ),
+    e.DependencyLost: _row(
+        (_in(SETTLING, RUNNING), _do(f.lose_dependency, ENDING, CLEARING)),
+        (_in(SPAWNING), _do(f.lose_dependency_early, ABORTING)),
+        otherwise=Ignored("nothing of it runs that is to run on"),
+    ),
+    e.EndDelayed: _row(
+        (_in(SETTLING, RUNNING), _do(f.tell_delay)),
+        otherwise=Ignored("it is being ended already, or has ended"),
+    ),
     e.DependenciesUnmet: _row((_in(WAITING), _do(f.still_blocked)), otherwise=_do(f.blocked)),
     # ---- timers ----
     Timer.SPAWN: _row(

@@ -26,7 +26,7 @@ from supervisor.units.together import Together
 class CreateUnit:
     """Define a unit and, with ``start``, start it. Answers with its view once the definition is on disk.
 
-    Errors: ``AlreadyExists``, ``StorageError``.
+    Errors: ``AlreadyExists``, ``InvalidInput`` where it would depend on itself or on nothing, ``StorageError``.
     """
 
     definition: AgentDefinition
@@ -48,7 +48,7 @@ class ReplaceUnit:
     """Give a unit a new definition. A running unit is restarted when its ``spec`` differs, and only then.
 
     Answers with the new view once the definition is on disk; the restart goes on afterwards. ``expected_revision`` is
-    the caller's ``If-Match``. Errors: ``NotFound``, ``RevisionMismatch``, ``StorageError``.
+    the caller's ``If-Match``. Errors: ``NotFound``, ``RevisionMismatch``, ``InvalidInput``, ``StorageError``.
     """
 
     name: str

@@ -40,7 +40,7 @@ def launch(draft: Draft, reason: str = "starting") -> None:
     """Start the next incarnation, or wait for what it depends on."""
     if draft.now.blocked_by:
         draft.now = evolve(draft.now, next_retry_at=None)
-        draft.enter(Phase.WAITING, "waiting for " + ", ".join(draft.now.blocked_by))
+        draft.enter(Phase.WAITING, draft.now.blocked_why)
         draft.sweep()
         draft.note()
         return

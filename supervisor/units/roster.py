@@ -8,13 +8,16 @@ when that is full. Every change costs the same whatever the number of units, and
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from heapq import nsmallest
-from typing import Final
+from typing import Final, TypeAlias
 
 from supervisor.units.messages import HealthCounts
 from supervisor.units.status import Desired, Health, Kind, State, UnitView
 
 MOST_NAMED: Final = 20
+Watcher: TypeAlias = Callable[[str, UnitView | None], None]
+"""Called with the name of a unit and its new line, None where it is gone."""
 _TROUBLE: Final = frozenset({State.BACKOFF, State.FATAL})
 
 
@@ -39,6 +42,7 @@ class Roster:
         "_states",
         "_unhealthy",
         "_views",
+        "_watchers",
     )
 
     def __init__(self, kind: Kind) -> None:
@@ -51,12 +55,17 @@ class Roster:
         self._unhealthy: set[str] = set()
         self._sorted: tuple[UnitView, ...] | None = None
         self._counts: HealthCounts | None = None
+        self._watchers: tuple[Watcher, ...] = ()
 
     def __len__(self) -> int:
         return len(self._views)
 
     def __contains__(self, name: object) -> bool:
         return name in self._views
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher`` after every change, in the keeper's own step: it must be quick and must not fail."""
+        self._watchers = (*self._watchers, watcher)
 
     def show(self, view: UnitView) -> None:
         """Write a unit's line, replacing the earlier one."""
@@ -72,6 +81,8 @@ class Roster:
         else:
             self._unhealthy.discard(view.name)
         self._sorted = self._counts = None
+        for watcher in self._watchers:
+            watcher(view.name, view)
 
     def remove(self, name: str) -> None:
         """Delete a unit's line, if there is one."""
@@ -81,6 +92,8 @@ class Roster:
             self._unhealthy.discard(name)
             del self._by_fold[name.casefold()]
             self._sorted = self._counts = None
+            for watcher in self._watchers:
+                watcher(name, None)
 
     def view(self, name: str) -> UnitView | None:
         """Return a unit's line."""

@@ -12,6 +12,7 @@ from attrs import Factory, define, field, frozen
 from supervisor.units.driver import Driver
 from supervisor.units.log_keeping import LogKeeping, NoLogs
 from supervisor.units.probes.instruments import Instruments, NoInstruments
+from supervisor.units.relations import Relations
 from supervisor.units.roster import Roster
 from supervisor.units.status import Kind
 
@@ -50,11 +51,16 @@ class UnitServices:
     kind: Kind = Kind.AGENT
     roster: Roster = field(default=Factory(lambda self: Roster(self.kind), takes_self=True))
     departure: Departure = field(factory=Departure)
+    relations: Relations = field(factory=Relations)
+    """Who depends on whom: one for all kinds."""
     starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
     wall: Callable[[], datetime] = _now
     instruments: Instruments = field(factory=NoInstruments)
     """What its units are probed with."""
     logs: LogKeeping = field(factory=NoLogs)
+
+    def __attrs_post_init__(self) -> None:
+        self.relations.attach(self.plural, self.roster)
 
     @property
     def plural(self) -> str:

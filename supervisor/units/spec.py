@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from attrs.validators import ge
 
 from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
+from supervisor.units.dependency import NO_DEPENDENCIES, DependsOn, OnDependencyRestart, check_dependencies
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
 from supervisor.units.quantities import Duration, SignalName
@@ -93,10 +94,15 @@ class UnitSpec:
     """How long it may take to end before it is killed."""
     logs: LogSettings = field(factory=LogSettings)
     """How its output is kept; a change takes effect with the next byte, and restarts nothing."""
+    depends_on: DependsOn = field(default=NO_DEPENDENCIES, validator=check_dependencies)
+    """Units that have to be ``started``, ``ready``, ``healthy`` or ``completed`` before its next start."""
+    on_dependency_restart: OnDependencyRestart = OnDependencyRestart.IGNORE
+    """What becomes of it when one of these ends or is restarted: ``ignore`` or ``restart``."""
 
     def is_replaced_by(self, new: UnitSpec) -> bool:
         """Tell whether what runs by this definition has to be started anew for ``new``."""
-        return evolve(self, logs=new.logs) != new
+        alike = evolve(self, logs=new.logs, depends_on=new.depends_on, on_dependency_restart=new.on_dependency_restart)
+        return alike != new
 
     @property
     def start_deadline(self) -> float | None:

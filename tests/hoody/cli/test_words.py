@@ -40,6 +40,7 @@ def parameters(**given: Any) -> dict[str, Any]:
             "success_signals",
             "readiness",
             "liveness",
+            "depends_on",
         ),
         (),
     )
@@ -71,12 +72,27 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
 
     flags = set(PLAIN_FLAGS.values())
     said_otherwise = {"command", "shell", "directory", "environment", "environment_files", "backoff", "logs"}
-    said_otherwise |= {"success_exit_codes", "success_signals", "readiness", "liveness", "limits"}
+    said_otherwise |= {"success_exit_codes", "success_signals", "readiness", "liveness", "limits", "depends_on"}
     tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings}
 
     assert keys(AgentSpec) == {flag for flag in flags if "." not in flag} | said_otherwise
     nested = {f"{table}.{key}" for table, cls in tables.items() for key in keys(cls)}
     assert nested == {flag for flag in flags if "." in flag}
+
+
+def test_dependencies_are_ready_unless_said_otherwise() -> None:
+    given = parameters(depends_on=("db", "seed=completed"), on_dependency_restart="restart")
+
+    found = definition(given, {}, "/w")
+
+    assert found["depends_on"] == {"db": "ready", "seed": "completed"}
+    assert found["on_dependency_restart"] == "restart"
+
+
+@pytest.mark.parametrize("words", [("=ready",), ("db=",), ("db", "db=started")])
+def test_a_dependency_that_says_nothing_clear_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput, match="--depends-on"):
+        definition(parameters(depends_on=words), {}, "/w")
 
 
 def test_only_what_was_given_is_in_a_definition() -> None:

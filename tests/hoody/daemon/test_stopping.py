@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 import trio
+from attrs import evolve
 
 from hoody.daemon.control import Control
 from hoody.daemon.stopping import LAST_CALL, MARGIN, longest_stop, obey_signals, stop_when_asked
@@ -20,6 +21,7 @@ from hoody.daemon.token import TokenKeeper
 from hoody.home import Home, find_home, prepare_home
 from supervisor.runtime import ChildSpec, ServiceContext, Shutdown, System, run, supervisor
 from supervisor.runtime.testing import run_with_clock
+from supervisor.units.dependency import Until
 from supervisor.units.quantities import Duration
 from supervisor.units.services import Departure
 from supervisor.units.spec import AgentSpec
@@ -55,7 +57,7 @@ def view(seconds: float) -> UnitView:
     spec = AgentSpec(command="x", stop_timeout=Duration(seconds))
     return UnitView(
         kind=Kind.AGENT,
-        name="web",
+        name=f"for-{seconds:g}",
         workspace=None,
         labels={},
         revision=1,
@@ -153,6 +155,13 @@ def test_a_broken_file_waits_for_nothing(home: Home, content: str) -> None:
 def test_the_longest_stop_timeout_counts() -> None:
     assert longest_stop([]) == 0.0
     assert longest_stop([view(3), view(90), view(10)]) == 90.0
+
+
+def test_stop_timeouts_along_a_chain_of_dependents_add_up() -> None:
+    db, app = view(20), view(30)
+    app = evolve(app, name="app", spec=evolve(app.spec, depends_on={"db": Until.READY, "gone": Until.READY}))
+
+    assert longest_stop([evolve(db, name="db"), app, view(40)]) == 50.0
 
 
 async def test_signals_end_hurry_and_take_up_changes(control: Control) -> None:

@@ -20,6 +20,8 @@ from supervisor.units.events import (
     DefinitionChanged,
     DependenciesMet,
     DependenciesUnmet,
+    DependencyLost,
+    EndDelayed,
     HealthChanged,
     MainExited,
     ReadyChanged,
@@ -37,7 +39,7 @@ from supervisor.units.events import (
 )
 from supervisor.units.quantities import Duration, SignalName
 from supervisor.units.spec import BackoffSpec
-from supervisor.units.status import Desired, EndReason, Health, State
+from supervisor.units.status import Counters, Desired, EndReason, Health, State
 from tests.supervisor.units.player import MORNING, Player, identity, spec
 
 TERM, KILL = int(signal.SIGTERM), int(signal.SIGKILL)
@@ -758,6 +760,43 @@ def test_a_dependency_that_goes_away_leaves_what_runs_running() -> None:
     assert Phase.RUNNING is player.phase
     player.exited(code=1)
     assert Phase.WAITING is player.phase
+
+
+def test_a_unit_that_follows_what_it_depends_on_is_ended_and_waits_for_it_and_has_not_failed() -> None:
+    player = Player().run()
+    player.send(DependenciesUnmet(("db",), "waiting for db to be back"))
+
+    player.send(DependencyLost("db"))
+    assert Phase.ENDING is player.phase
+    player.exited(signal=15)
+    player.cleared()
+
+    status = status_of(player.condition)
+    assert (status.state, status.reason) == (State.STARTING, "waiting for db to be back")
+    assert status.exit is not None
+    assert status.exit.reason is EndReason.RESTARTED
+    assert status.counters == Counters()
+    player.send(DependenciesMet())
+    assert player.starts() == [2]
+
+
+def test_a_start_under_way_is_begun_anew_when_what_it_depends_on_goes() -> None:
+    player = Player()
+    player.send(StartAsked())
+    player.send(DependenciesUnmet(("db",)))
+
+    player.send(DependencyLost("db"))
+
+    assert Phase.ABORTING is player.phase
+
+
+def test_a_unit_says_which_others_are_ended_before_it() -> None:
+    player = Player().run()
+
+    player.send(EndDelayed(("web", "api")))
+
+    assert Phase.RUNNING is player.phase
+    assert status_of(player.condition).reason == "is ended once web, api is gone, which depends on it"
 
 
 # ---- the process on record ----

@@ -23,6 +23,8 @@ from supervisor.units.events import (
     DefinitionChanged,
     DependenciesMet,
     DependenciesUnmet,
+    DependencyLost,
+    EndDelayed,
     Event,
     HealthChanged,
     MainExited,
@@ -169,6 +171,14 @@ class UnitWorld(RuleBasedStateMachine):
     @rule()
     def unblock(self) -> None:
         self.send(DependenciesMet())
+
+    @rule()
+    def lose_a_dependency(self) -> None:
+        self.send(DependencyLost("db"))
+
+    @rule()
+    def delay_an_end(self) -> None:
+        self.send(EndDelayed(("web",)))
 
     # ---- the world ----
 

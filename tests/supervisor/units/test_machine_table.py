@@ -41,6 +41,8 @@ EXAMPLES: dict[Trigger, Event] = {
         events.Condemned(1, EndReason.STALLED, "no output for 10 min"),
         events.DependenciesMet(),
         events.DependenciesUnmet(("db",)),
+        events.DependencyLost("db"),
+        events.EndDelayed(("web",)),
     )
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor.units.dependency import DependsOn, Until
 from supervisor.units.spec import AgentSpec
 
 
@@ -34,3 +35,11 @@ def test_a_shell_takes_only_text() -> None:
 def test_an_environment_that_no_process_can_have_is_refused(environment: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"environment|NUL|daemon itself"):
         AgentSpec(command="a", environment=environment)
+
+
+def test_what_it_depends_on_matters_for_the_next_start_and_replaces_nothing() -> None:
+    before = AgentSpec(command="a")
+    after = AgentSpec(command="a", depends_on=DependsOn({"db": Until.READY}))
+
+    assert not before.is_replaced_by(after)
+    assert before.is_replaced_by(AgentSpec(command="b"))

@@ -1,0 +1,62 @@
+"""Real programs that depend on each other are started and ended in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.harness import Daemon, eventually
+
+SAYS = (
+    "echo begin-$HOODY_UNIT >> {log}; trap 'sleep 0.3; echo end-$HOODY_UNIT >> {log}; exit 0' TERM; "
+    "while :; do sleep 0.05; done"
+)
+
+
+def run(daemon: Daemon, log: Path, name: str, *flags: str) -> None:
+    said = SAYS.format(log=log)
+    daemon.hoody("run", "--name", name, "--start-seconds", "0.2s", "--no-wait", *flags, "--shell", "--", said)
+
+
+def words(log: Path) -> list[str]:
+    return [line.replace("agents/", "") for line in log.read_text().split()] if log.exists() else []
+
+
+def test_a_chain_of_programs_goes_up_and_down_in_its_order(daemon: Daemon, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    daemon.hoody("agents", "create", "--name", "z-db", "--start-seconds", "0.2s", "--shell", "--", SAYS.format(log=log))
+    run(daemon, log, "m-api", "--depends-on", "z-db", "--on-dependency-restart", "restart")
+    run(daemon, log, "a-web", "--depends-on", "m-api=started", "--on-dependency-restart", "restart")
+    assert daemon.unit("a-web")["status"]["waiting_for"] == ["m-api"]
+    assert "z-db to be ready, but it is STOPPED" in daemon.unit("m-api")["status"]["reason"]
+    assert words(log) == []
+
+    daemon.hoody("start", "z-db")
+    daemon.running("a-web")
+    assert words(log) == ["begin-z-db", "begin-m-api", "begin-a-web"]
+
+    log.unlink()
+    daemon.hoody("restart", "z-db")
+    daemon.running("a-web")
+    eventually("all of them again", lambda: len(words(log)) == 6)
+    assert words(log)[:3] == ["end-a-web", "end-m-api", "end-z-db"]
+    assert words(log)[3:] == ["begin-z-db", "begin-m-api", "begin-a-web"]
+
+    log.unlink()
+    daemon.hoody("down")
+    assert words(log) == ["end-a-web", "end-m-api", "end-z-db"]
+    log.unlink()
+    daemon.up()
+    eventually("all of them after a restart of the daemon", lambda: len(words(log)) == 3)
+    assert words(log) == ["begin-z-db", "begin-m-api", "begin-a-web"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"), [("nobody", "there is no unit 'nobody'"), ("x=rdy", "did you mean 'ready'")]
+)
+def test_a_dependency_that_cannot_be_is_refused_in_words(daemon: Daemon, flag: str, sentence: str) -> None:
+    result = daemon.hoody("run", "--name", "x", "--depends-on", flag, "--", "sleep", "5", expect=None)
+
+    assert result.returncode == 2
+    assert sentence in result.stderr
