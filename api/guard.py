@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
+from api.docs_page import STYLE_HASH
 from api.problems import explain, render
 from api.rules import Rules, read_head
 from supervisor.errors import HoodyError, NotFound
@@ -26,7 +27,11 @@ REQUEST_ID: Final = "hoody.request_id"
 
 HEADERS: Final = (
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        b"style-src '" + STYLE_HASH.encode() + b"'",
+    ),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),

@@ -113,6 +113,7 @@ root = LazyGroup(
         "Declared state": {
             "apply": Entry(f"{_HERE}.declared", "apply", "Make agents what a file declares."),
             "export": Entry(f"{_HERE}.declared", "export", "Print the definitions of agents as such a file."),
+            "schema": Entry(f"{_HERE}.schema", "schema", "Print the schema of that file, or of the HTTP API."),
         },
         "More": {
             "demo": Entry(f"{_HERE}.demo", "demo", "See an agent killed and back again, in half a minute."),

@@ -216,3 +216,11 @@ def eventually(look: Callable[[], bool]) -> None:
     while not look():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("words", "begin"), [((), "{"), (("openapi",), "{"), (("docs",), "<!doctype html>")])
+def test_schemas_are_printed_without_a_daemon(shell: Any, words: tuple[str, ...], begin: str) -> None:
+    shown = shell("schema", *words).stdout
+
+    assert shown.startswith(begin)
+    assert begin != "{" or json.loads(shown)

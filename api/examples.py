@@ -1,0 +1,56 @@
+"""Examples for the documentation of the API, by the class that they are of. A test holds each against its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_DEFINITION: Final = {
+    "name": "web",
+    "command": ["python3", "-m", "http.server", "8000"],
+    "directory": "/srv/site",
+    "environment": {"LOG_LEVEL": "info"},
+    "backoff": {"max": "30s"},
+    "labels": {"team": "docs"},
+}
+_DOCUMENT: Final = {"agents": {"web": {"command": ["python3", "-m", "http.server", "8000"]}}}
+_CHANGE: Final = {
+    "action": "replace",
+    "name": "web",
+    "restart": True,
+    "keys": [{"key": "backoff.max", "before": "60s", "after": "30s"}],
+    "error": None,
+}
+
+BODIES: Final[Mapping[str, Any]] = {
+    "AgentDefinition": _DEFINITION,
+    "ApplyBody": {"document": _DOCUMENT, "source": "/srv/hoody.toml", "prune": False, "dry_run": True},
+    "ShutdownBody": {"leave_agents": True},
+    "SignalBody": {"signal": "HUP", "group": True},
+}
+"""Of what is sent."""
+
+PATCH: Final = {"labels": {"team": None, "tier": "web"}, "stop_timeout": "30s"}
+
+ANSWERS: Final[Mapping[str, Any]] = {
+    "ApplyAnswer": {"applied": True, "changes": [_CHANGE]},
+    "DeclarationDocument": _DOCUMENT,
+    "NewToken": {"token": "hdy_..."},
+    "Stopping": {"stopping": True, "leave_agents": False},
+    "Problem": {
+        "type": "urn:hoody:error:invalid_input",
+        "title": "The input is not valid",
+        "status": 422,
+        "detail": "the definition of agent 'web' is not valid: comand: there is no such key; did you mean 'command'?",
+        "code": "invalid_input",
+        "request_id": "5f0c2a91-17",
+        "errors": [
+            {
+                "path": "comand",
+                "pointer": "/comand",
+                "message": "there is no such key; did you mean 'command'?",
+            }
+        ],
+    },
+}
+"""Of what is answered."""
