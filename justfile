@@ -41,3 +41,4 @@ bench *args:
 docs:
     {{ bin }}/python -m hoody.cli.reference > docs/reference/cli.md
     {{ bin }}/python -m supervisor.units.diagram > docs/unit-machine.md
+    {{ bin }}/python -m hoody.schema > supervisor/declared/hoody.schema.json

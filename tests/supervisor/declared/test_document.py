@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -81,3 +82,20 @@ def test_an_export_has_what_differs_from_the_defaults_and_hides_the_environment(
         }
     }
     assert declaration_document([]) == {}
+
+
+def test_an_export_of_deeper_tables_is_read_as_the_same_definition() -> None:
+    agent = {
+        "command": ["web"],
+        "readiness": {"http": "http://127.0.0.1:8000/", "interval": "1s"},
+        "liveness": {"exec": ["./check"], "failures": 5},
+        "logs": {"max_size": "1MiB"},
+        "limits": {"silence": "10m"},
+        "backoff": {"max": "3s"},
+    }
+    (definition,) = read_declaration({"agents": {"web": agent}}).agents
+    exported = declaration_document([view_of(definition, None)])
+
+    assert read_declaration(exported).agents == (definition,)
+    assert exported["agents"]["web"]["backoff"] == {"max": "3s"}
+    assert "null" not in json.dumps(exported)
