@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Final
 
 import trio
@@ -62,6 +63,10 @@ class Flights:
         return any(begun <= stat.start_time for begun in self._begun.values())
 
 
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Take a SIGCHLD that nobody listens for."""
+
+
 class OrphanReaper:
     """Reaps dead children that nobody else waits for."""
 
@@ -71,6 +76,9 @@ class OrphanReaper:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reap orphans until cancelled. Woken by SIGCHLD only."""
+        if not callable(signal.getsignal(signal.SIGCHLD)):
+            # Python complains of a "race condition" where a signal finds its handler gone, so there is always one.
+            signal.signal(signal.SIGCHLD, _do_nothing)
         task_status.started()
         while True:
             # Nobody listens during the pause: many ends in a row then cost one wake-up and one look.

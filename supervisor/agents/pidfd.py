@@ -29,7 +29,7 @@ def open_pidfd(pid: int, start_time: int) -> int | None:
     except ProcessLookupError:
         return None
     except OSError as error:
-        if error.errno == errno.EINVAL:  # the number of a thread, or no possible pid
+        if error.errno in {errno.EINVAL, errno.ENOENT}:  # the number of a thread (by kernel), or no possible pid
             return None
         raise
     stat = read_stat(pid)

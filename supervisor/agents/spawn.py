@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -59,9 +60,11 @@ class Spawner:
 
     def _fork(self, attempt: Attempt, mark: Mark, stdout: int, stderr: int) -> int:
         try:
+            executable = _find(attempt)
             with self.window.open(mark.seal):
                 process = subprocess.Popen(
                     attempt.argv,
+                    executable=executable,
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,
                     stderr=stderr,
@@ -89,6 +92,16 @@ class Spawner:
         except (OSError, HoodyError) as error:
             what = f"{mark.unit} could not be started: its output cannot be captured: {error}"
             raise SpawnFailed(what) from error
+
+
+def _find(attempt: Attempt) -> str | None:
+    """Return the file to execute where the program is looked up on PATH. None: it is what the command says."""
+    if not attempt.on_path:
+        return None
+    executable = attempt.executable
+    if executable is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), attempt.program)
+    return str(executable)
 
 
 def _hold(attempt: Attempt, pid: int) -> Spawned:

@@ -39,6 +39,16 @@ class Attempt:
         return [Path(self.directory, folder, self.program) for folder in os.get_exec_path(dict(self.environment))]
 
     @property
+    def executable(self) -> Path | None:
+        """The file to execute, for a program that is looked up on PATH: the first that may be, else the first there is.
+
+        The kernel tries one folder after the other and tells the first refusal of any of them; a folder that this user
+        may not look into would then hide what is wrong with the program.
+        """
+        there = [path for path in self.candidates if os.path.isfile(path)]  # noqa: PTH113 - raises for no folder
+        return next((path for path in there if os.access(path, os.X_OK)), there[0] if there else None)
+
+    @property
     def found(self) -> Path | None:
         """The first candidate that exists, a dangling link included."""
         return next((path for path in self.candidates if os.path.lexists(path)), None)

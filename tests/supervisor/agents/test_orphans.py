@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -164,6 +165,16 @@ async def test_a_death_wakes_the_reaper_and_silence_does_not(
         await trio.sleep(0.1)
 
     assert 2 <= looks <= 6
+
+
+async def test_there_is_always_a_handler_for_a_late_signal_to_find(exits: ExitWatcher) -> None:
+    """Python writes a complaint to stderr where there is none any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    async with running(OrphanReaper(exits, Flights())):
+        assert callable(signal.getsignal(signal.SIGCHLD))
+
+    assert callable(signal.getsignal(signal.SIGCHLD))
 
 
 async def test_the_daemon_inherits_and_reaps_what_an_agent_leaves_behind(

@@ -47,6 +47,28 @@ def test_a_program_that_is_on_no_folder_of_its_own_path(tmp_path: Path) -> None:
     assert "./hoody-nothing" in found.hint
 
 
+def test_the_first_program_on_the_path_that_may_be_run_is_run(tmp_path: Path) -> None:
+    for folder, mode in (("a", 0o644), ("b", 0o755)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "run").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "run").chmod(mode)
+    environment = {"PATH": "gone:a:b"}
+
+    assert tmp_path / "b/run" == Attempt(argv=("run",), directory=str(tmp_path), environment=environment).executable
+    (tmp_path / "b/run").chmod(0o644)
+    assert f"{tmp_path}/a/run is not executable" in str(refusal(tmp_path, "run", environment=environment))
+
+
+def test_a_folder_of_the_path_that_may_not_be_looked_into_hides_nothing(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may look into every folder")
+    (tmp_path / "closed").mkdir(mode=0)
+    environment = {"PATH": f"{tmp_path}/closed:{os.defpath}"}
+
+    assert "longer than the system takes" in str(refusal(tmp_path, "true", "x" * (1 << 18), environment=environment))
+    assert "no such program" in str(refusal(tmp_path, "hoody-nothing", environment=environment))
+
+
 def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     assert f"no such file: {tmp_path}/run" in str(refusal(tmp_path, "./run"))
     assert "no such file: /nowhere/run" in str(refusal(tmp_path, "/nowhere/run"))
