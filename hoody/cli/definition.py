@@ -36,6 +36,10 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "stop_timeout": "stop_timeout",
     "start_timeout": "start_timeout",
     "on_unhealthy": "on_unhealthy",
+    "user": "user",
+    "group": "group",
+    "umask": "umask",
+    "nice": "nice",
     "runtime": "limits.runtime",
     "silence": "limits.silence",
     "on_dependency_restart": "on_dependency_restart",
@@ -83,6 +87,17 @@ _OPTIONS: Final = (
     _option(_WHAT, "--shell", is_flag=True, help="COMMAND is one string for sh -c."),
     _option(_WHAT, "--workspace", metavar="NAME", help="The workspace that it belongs to."),
     _option(_WHAT, "-l", "--label", "labels", multiple=True, type=PAIR, help="A label, for finding it again."),
+    _option(_WHAT, "--user", metavar="USER", help="The user that it runs as; only root may choose another."),
+    _option(_WHAT, "--group", metavar="GROUP", help="Its group; that of the user if not given."),
+    _option(
+        _WHAT,
+        "--groups",
+        multiple=True,
+        metavar="GROUP",
+        help="A supplementary group; those of the user if none is given.",
+    ),
+    _option(_WHAT, "--umask", metavar="OCTAL", help="Permissions that files it makes do not get, such as 027."),
+    _option(_WHAT, "--nice", type=int, metavar="N", help="Its niceness, from -20 (first) to 19 (last)."),
     _option(
         _END,
         "--restart",
@@ -194,7 +209,7 @@ def definition(parameters: Mapping[str, Any], environ: Mapping[str, str], folder
         document["environment"] = _environment(parameters["environment"], environ)
     if parameters["labels"]:
         document["labels"] = dict(parameters["labels"])
-    for name in ("success_exit_codes", "success_signals"):
+    for name in ("success_exit_codes", "success_signals", "groups"):
         if parameters[name]:
             document[name] = list(parameters[name])
     for name in ("readiness", "liveness"):

@@ -73,6 +73,11 @@ class SpecFields(TypedDict, total=False):
     start_seconds: Duration
     stop_signal: str
     stop_timeout: Duration
+    user: str | int | None
+    group: str | int | None
+    groups: list[str | int] | None
+    umask: str | None
+    nice: int | None
     readiness: ProbeFields | None
     liveness: ProbeFields | None
     on_unhealthy: Literal["restart", "ignore"]

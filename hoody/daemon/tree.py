@@ -42,6 +42,7 @@ from hoody.daemon.reclaim import Reclaim
 from hoody.home import Home
 from supervisor.agents.host import Host
 from supervisor.agents.meter import ProcessMeter
+from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.health import HealthWatch
@@ -114,6 +115,7 @@ def make_parts(
         departure=control.departure,
         starts=trio.CapacityLimiter(config.starts_at_once),
         wall=utc_now,
+        permits=AgentPermits(),
         instruments=AgentInstruments(driver, Listener(logs)),
         logs=logs,
     )

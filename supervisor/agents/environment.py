@@ -39,6 +39,7 @@ _DAEMON_ONLY: Final = frozenset(
     }
 )
 _LARGEST_FILE: Final = 1 << 20
+NO_VARIABLES: Final[Mapping[str, str]] = {}
 
 
 def inherited_environment(daemon: Mapping[str, str]) -> dict[str, str]:
@@ -60,12 +61,18 @@ def working_directory(spec: AgentSpec, home: str) -> str:
     return os.path.normpath(Path(home, directory))
 
 
-def build_environment(spec: AgentSpec, mark: Mark, inherited: Mapping[str, str], directory: str) -> dict[str, str]:
-    """Return the whole environment of a program; later sources win: inherited, files in order, definition, mark.
+def build_environment(
+    spec: AgentSpec,
+    mark: Mark,
+    inherited: Mapping[str, str],
+    directory: str,
+    of_user: Mapping[str, str] = NO_VARIABLES,
+) -> dict[str, str]:
+    """Return the whole environment of a program; later sources win: inherited, user, files, definition, mark.
 
     Reads the files, so call it where blocking is allowed. Raises ``SpawnFailed``.
     """
-    environment = {**inherited, "PWD": directory}
+    environment = {**inherited, **of_user, "PWD": directory}
     for name in spec.environment_files:
         path = Path(directory, Path(name).expanduser())
         add_environment_file(environment, path)

@@ -12,6 +12,7 @@ from typing import Final
 import trio
 from attrs import define
 
+from supervisor.agents.credentials import home_for
 from supervisor.agents.environment import inherited_environment, working_directory
 from supervisor.agents.exits import ExitWatcher, Watched
 from supervisor.agents.host import Host
@@ -166,7 +167,7 @@ class ProcessDriver:
 
     def working_directory(self, spec: AgentSpec) -> str:
         """Return the absolute folder that a program of this definition starts in."""
-        return working_directory(spec, self._spawner.home)
+        return working_directory(spec, home_for(spec, self._spawner.home))
 
     async def find_strays(self, known: Iterable[tuple[str, int]] = ()) -> tuple[Stray, ...]:
         """Return what runs of this daemon's units, whoever started it; see :func:`supervisor.agents.strays.strays`."""

@@ -6,15 +6,18 @@ import contextlib
 import errno
 import os
 import signal
+import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from supervisor.agents.credentials import Credentials, Refused, credentials, needs_look
 from supervisor.agents.environment import build_environment, working_directory
 from supervisor.agents.identity import identity_of, read_stat
 from supervisor.agents.marks import Mark
 from supervisor.agents.output import Output
+from supervisor.agents.rights import present_rights
 from supervisor.agents.window import LimitWindow
 from supervisor.agents.words import Attempt, spawn_failure
 from supervisor.descriptors import lift
@@ -45,20 +48,25 @@ class Spawner:
 
         Raises ``SpawnFailed``; then nothing is left of the try.
         """
-        directory = working_directory(spec, self.home)
-        environment = build_environment(spec, mark, self.inherited, directory)
-        attempt = Attempt(argv=spec.argv, directory=directory, environment=environment)
+        given = self._credentials(spec, mark)
+        directory = working_directory(spec, given.home(self.home))
+        environment = build_environment(spec, mark, self.inherited, directory, given.environment())
+        user = None if given.uid is None else given.environment()["USER"]
+        attempt = Attempt(argv=spec.argv, directory=directory, environment=environment, user=user)
         opened: list[int] = []
         try:
             self._open(mark, output or self.output, opened)
-            pid = self._fork(attempt, mark, *opened)
+            hand_over(opened, given)
+            pid = self._fork(attempt, mark, given, *opened)
         finally:
             for descriptor in opened:
                 os.close(descriptor)
         self.window.settle(pid)
+        if given.nice is not None:
+            _queue(pid, given.nice)
         return _hold(attempt, pid)
 
-    def _fork(self, attempt: Attempt, mark: Mark, stdout: int, stderr: int) -> int:
+    def _fork(self, attempt: Attempt, mark: Mark, given: Credentials, stdout: int, stderr: int) -> int:
         try:
             executable = _find(attempt)
             with self.window.open(mark.seal):
@@ -71,6 +79,10 @@ class Spawner:
                     cwd=attempt.directory,
                     env=attempt.environment,
                     start_new_session=True,
+                    user=given.uid,
+                    group=given.gid,
+                    extra_groups=_at_least_one(given),
+                    umask=-1 if given.umask is None else given.umask,
                     # The default, said aloud: with close_range(2) it costs some 5 % of a start (measured at 5,000
                     # descriptors), and no library's forgotten descriptor can reach an agent.
                     close_fds=True,
@@ -93,6 +105,37 @@ class Spawner:
             what = f"{mark.unit} could not be started: its output cannot be captured: {error}"
             raise SpawnFailed(what) from error
 
+    def _credentials(self, spec: AgentSpec, mark: Mark) -> Credentials:
+        if not needs_look(spec):
+            return Credentials()
+        try:
+            return credentials(spec, present_rights())
+        except Refused as error:
+            raise SpawnFailed(f"{mark.unit} could not be started: {error}") from None
+
+
+def hand_over(descriptors: Iterable[int], given: Credentials) -> None:
+    """Make FIFOs of ours belong to the child's user, so that a program that opens ``/dev/stdout`` anew may do so."""
+    wanted = os.geteuid() if given.uid is None else given.uid
+    for descriptor in descriptors:
+        found = os.fstat(descriptor)
+        if stat.S_ISFIFO(found.st_mode) and found.st_uid != wanted:
+            os.fchown(descriptor, wanted, -1)
+
+
+def _at_least_one(given: Credentials) -> list[int] | None:
+    """Return the groups to set. An empty list would leave those of this process (before Python 3.12)."""
+    if given.groups is None:
+        return None
+    return list(given.groups) or [os.getegid() if given.gid is None else given.gid]
+
+
+def _queue(pid: int, nice: int) -> None:
+    """Set the niceness of the new group: of a process alone, Linux would change its first thread only."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # One that has ended needs none; a setuid program is not ours to queue.
+        os.setpriority(os.PRIO_PGRP, pid, nice)
+
 
 def _find(attempt: Attempt) -> str | None:
     """Return the file to execute where the program is looked up on PATH. None: it is what the command says."""
@@ -111,12 +154,12 @@ def _hold(attempt: Attempt, pid: int) -> Spawned:
     except OSError as error:
         _undo(pid)
         raise spawn_failure(attempt, error) from error
-    stat = read_stat(pid)
-    if stat is None:
+    found = read_stat(pid)
+    if found is None:
         os.close(pidfd)
         _undo(pid)
         raise HoodyBug(f"the new process {pid} is not in /proc: another part of the daemon has reaped it")
-    return Spawned(identity=identity_of(stat), pidfd=pidfd)
+    return Spawned(identity=identity_of(found), pidfd=pidfd)
 
 
 def _undo(pid: int) -> None:

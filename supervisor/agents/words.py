@@ -20,6 +20,8 @@ class Attempt:
     argv: tuple[str, ...]
     directory: str
     environment: Mapping[str, str]
+    user: str | None = None
+    """Whom it was to run as, where that is another user than ours."""
 
     @property
     def program(self) -> str:
@@ -146,6 +148,9 @@ def _forbidden(attempt: Attempt, path: Path | None) -> tuple[str, str | None]:
         return f"this user may not look into a folder of {attempt.candidates[0]}", None
     if path.is_dir():
         return f"{path} is a folder", None
+    if attempt.user is not None and os.access(path, os.X_OK):
+        what = f"{path} may not be run by the user {attempt.user}"
+        return what, "every folder above it must be open to that user, and so must a script's interpreter"
     if not os.access(path, os.X_OK):
         return f"{path} is not executable", f"make it executable: chmod +x {path}"
     if interpreter := _interpreter(path):

@@ -111,6 +111,12 @@ def _address(value: Any, _type: object) -> str | int | None:  # noqa: ANN401 - w
     raise Undecodable(f"an address is text or a number, got {value!r}")
 
 
+def _account(value: Any, _type: object) -> str | int:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, str | int):
+        return value
+    raise Undecodable(f"an account is text or a number, got {value!r}")
+
+
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_unstructure_hook(datetime, encode_time)
@@ -123,6 +129,8 @@ def _make_converter() -> Converter:
     )
     converter.register_unstructure_hook(str | int | None, lambda value: value)
     converter.register_structure_hook(str | int | None, _address)
+    converter.register_unstructure_hook(str | int, lambda value: value)
+    converter.register_structure_hook(str | int, _account)
     for cls in (Identity, LiveRecord, LastExit, Counters, Progress):
         omitting = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=cls is not Identity)
         converter.register_unstructure_hook(cls, omitting)

@@ -60,6 +60,7 @@ from supervisor.units.messages import (
     StopUnit,
 )
 from supervisor.units.names import nearest
+from supervisor.units.permission import require, require_all
 from supervisor.units.services import UnitServices
 from supervisor.units.spec import AgentDefinition, UnitSpec
 from supervisor.units.status import Desired, Kind, State, UnitView
@@ -126,6 +127,8 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 self._delete(message, context)
             case ApplyUnits():
                 context.spawn(self._apply, message, context)
+            case ReplaceUnit(definition=definition) if self._services.permits.concerns(definition.spec):
+                context.spawn(self._replace, message, context)
             case ReplaceUnit() | StartUnit() | StopUnit() | RestartUnit() | SignalUnit():
                 self._forward(message, context)
             case _:
@@ -140,6 +143,14 @@ class DirectoryActor(Actor[DirectoryRequest]):
             self.keeper(message.name, context).tell(message)
         except HoodyError as error:
             message.reply_to.fail(error)
+
+    async def _replace(self, message: ReplaceUnit, context: Context[DirectoryRequest]) -> None:
+        try:
+            await require(self._services.permits, message.definition)
+        except HoodyError as error:
+            message.reply_to.fail(error)
+        else:
+            self._forward(message, context)
 
     def keeper(self, name: str, context: Context[DirectoryRequest]) -> ActorRef[UnitMessage]:
         """Return the keeper of a unit. Raises ``NotFound`` and ``Unavailable``."""
@@ -189,6 +200,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     async def _create_now(self, message: CreateUnit, context: Context[DirectoryRequest]) -> UnitView:
         definition = message.definition
+        await require(self._services.permits, definition)
         record = self.first_record(definition, start=message.start)
         store: ActorRef[StoreRequest] = context.system.registry.ref("store")
         await store.ask(lambda reply: SaveUnit(record=record, reply_to=reply), timeout=STORE_PATIENCE)
@@ -250,6 +262,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
             message.reply_to.fail(error)
 
     async def _apply_now(self, message: ApplyUnits, context: Context[DirectoryRequest]) -> Applied:
+        await require_all(self._services.permits, message.definitions)
         for attempt in range(1, APPLY_TRIES + 1):
             plan = make_plan(self._roster.views(), message.definitions, source=message.source, prune=message.prune)
             for change in plan.named(Action.CREATE):

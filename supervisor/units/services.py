@@ -11,6 +11,7 @@ from attrs import Factory, define, field, frozen
 
 from supervisor.units.driver import Driver
 from supervisor.units.log_keeping import LogKeeping, NoLogs
+from supervisor.units.permission import AnythingGoes, Permits
 from supervisor.units.probes.instruments import Instruments, NoInstruments
 from supervisor.units.relations import Relations
 from supervisor.units.roster import Roster
@@ -55,6 +56,8 @@ class UnitServices:
     """Who depends on whom: one for all kinds."""
     starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
     wall: Callable[[], datetime] = _now
+    permits: Permits = field(factory=AnythingGoes)
+    """What this machine has to say against a definition."""
     instruments: Instruments = field(factory=NoInstruments)
     """What its units are probed with."""
     logs: LogKeeping = field(factory=NoLogs)

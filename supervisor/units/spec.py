@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from attrs.validators import ge
 
 from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
+from supervisor.units.account import check_account, check_accounts, check_nice, check_umask
 from supervisor.units.dependency import NO_DEPENDENCIES, DependsOn, OnDependencyRestart, check_dependencies
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
@@ -151,6 +152,16 @@ class AgentSpec(UnitSpec):
     """Variables on top of the daemon's own environment and of ``environment_files``."""
     environment_files: tuple[str, ...] = ()
     """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
+    user: str | int | None = field(default=None, validator=check_account)
+    """The user that it runs as, by name or number; default: the daemon's own. Only root may run it as another."""
+    group: str | int | None = field(default=None, validator=check_account)
+    """Its group; default: that of ``user``."""
+    groups: tuple[str | int, ...] | None = field(default=None, validator=check_accounts)
+    """Its supplementary groups; default: those of ``user``."""
+    umask: str | None = field(default=None, validator=check_umask)
+    """Three octal digits: the permissions that files it makes do not get; default: the daemon's own."""
+    nice: int | None = field(default=None, validator=check_nice)
+    """Its niceness, from -20 (first) to 19 (last); default: the daemon's own."""
     readiness: Readiness | None = None
     """Whether it can be used: with it, RUNNING waits until it passes, and ``ready`` says whether it passes now."""
     liveness: Liveness | None = None

@@ -38,6 +38,7 @@ def parameters(**given: Any) -> dict[str, Any]:
             "labels",
             "success_exit_codes",
             "success_signals",
+            "groups",
             "readiness",
             "liveness",
             "depends_on",
@@ -72,7 +73,15 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
 
     flags = set(PLAIN_FLAGS.values())
     said_otherwise = {"command", "shell", "directory", "environment", "environment_files", "backoff", "logs"}
-    said_otherwise |= {"success_exit_codes", "success_signals", "readiness", "liveness", "limits", "depends_on"}
+    said_otherwise |= {
+        "success_exit_codes",
+        "success_signals",
+        "readiness",
+        "liveness",
+        "limits",
+        "depends_on",
+        "groups",
+    }
     tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings}
 
     assert keys(AgentSpec) == {flag for flag in flags if "." not in flag} | said_otherwise
@@ -109,6 +118,10 @@ def test_flags_become_keys() -> None:
         success_exit_codes=(0, 3),
         success_signals=("TERM",),
         restart="never",
+        user="www-data",
+        groups=("adm", "44"),
+        umask="027",
+        nice=5,
         readiness=("http=http://127.0.0.1/?a=b", "interval=250ms", "successes=2"),
         liveness=("notify", "failures=5"),
         silence=600.0,
@@ -126,6 +139,10 @@ def test_flags_become_keys() -> None:
         "success_exit_codes": [0, 3],
         "success_signals": ["TERM"],
         "restart": "never",
+        "user": "www-data",
+        "groups": ["adm", "44"],
+        "umask": "027",
+        "nice": 5,
         "readiness": {"http": "http://127.0.0.1/?a=b", "interval": "250ms", "successes": 2},
         "liveness": {"notify": True, "failures": 5},
         "limits": {"silence": 600.0},
