@@ -65,5 +65,7 @@ def _logs(report: HealthReport) -> Iterator[tuple[str, str]]:
         yield "logs", f"{logs['lost_fifos']} FIFOs were removed by somebody; what stood in them is lost"
     if logs["housekeeping_error"]:
         yield "logs", f"old log files cannot be looked after: {logs['housekeeping_error']}"
+    if logs.get("holder_error"):
+        yield "logs", logs["holder_error"]
     if report.get("lost_log_lines"):
         yield "daemon", f"{report.get('lost_log_lines', 0)} lines of its own log could not be kept"

@@ -46,7 +46,7 @@ from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.health import HealthWatch
-from supervisor.logs import LogReader, LogStore
+from supervisor.logs import Holder, LogReader, LogStore
 from supervisor.logs.listening import Listener
 from supervisor.runtime import (
     ChildSpec,
@@ -91,7 +91,7 @@ class Parts:
     def close(self) -> None:
         """Give back what the parts hold. What runs is not touched."""
         self.driver.close()
-        self.logs.close()
+        self.logs.close(for_good=self.control.departure.take_units)
         self.listening.close()
 
 
@@ -108,7 +108,8 @@ def make_parts(
 
     ``lost_lines`` counts the lines that the daemon's own log has lost.
     """
-    logs = LogStore(Path(home.logs), Path(home.fifos), config.log_settings)
+    fifos = Path(home.fifos)
+    logs = LogStore(Path(home.logs), fifos, config.log_settings, holder=Holder(fifos))
     driver = ProcessDriver(instance=control.instance, output=logs, host=host)
     units = UnitServices(
         driver=driver,

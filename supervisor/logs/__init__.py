@@ -5,6 +5,7 @@
 """
 
 from supervisor.logs.entries import Entry, Gap, Selection
+from supervisor.logs.holder import Holder
 from supervisor.logs.position import START, Position, format_cursor, parse_cursor, parse_position
 from supervisor.logs.reader import LogReader, LogStream
 from supervisor.logs.settings import STREAMS, Key, StoreSettings, StreamName
@@ -18,6 +19,7 @@ __all__ = [
     "Entry",
     "FailingStream",
     "Gap",
+    "Holder",
     "Key",
     "LogHealth",
     "LogReader",

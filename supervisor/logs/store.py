@@ -14,6 +14,7 @@ from attrs import frozen
 
 from supervisor.errors import HoodyBug
 from supervisor.logs.growth import Growth
+from supervisor.logs.holder import Holder
 from supervisor.logs.housekeeping import housekeep
 from supervisor.logs.position import Position
 from supervisor.logs.pump import Pump
@@ -66,24 +67,31 @@ class LogHealth:
     lost_fifos: int
     lost_bytes: int
     housekeeping_error: str
+    holder_error: str = ""
+    """Why what an agent writes last would be lost, should the daemon die."""
 
     @property
     def ok(self) -> bool:
         """Tell whether all output reaches its files, and nothing of it was lost."""
-        return not (self.failing_total or self.lost_fifos or self.lost_bytes or self.housekeeping_error)
+        troubles = self.failing_total, self.lost_fifos, self.lost_bytes, self.housekeeping_error, self.holder_error
+        return not any(troubles)
 
 
 class LogStore:
     """Captures what units write, and keeps it.
 
-    ``logs`` is the folder of the log files and ``runtime`` the one of the FIFOs. FIFOs and positions live in this
+    ``logs`` is the folder of the log files and ``runtime`` the one of the FIFOs. With a ``holder``, what an agent wrote
+    last is not lost when it ends while no daemon runs. FIFOs and positions live in this
     object, not in the service: the service can crash and be restarted while it captures, and nothing is lost.
     """
 
-    def __init__(self, logs: Path, runtime: Path, settings: StoreSettings | None = None) -> None:
+    def __init__(
+        self, logs: Path, runtime: Path, settings: StoreSettings | None = None, *, holder: Holder | None = None
+    ) -> None:
         self.logs = logs
         self._settings = settings or StoreSettings()
-        self._table = Table(logs, runtime, self._settings)
+        self._holder = holder
+        self._table = Table(logs, runtime, self._settings, holder)
         self._growth = Growth(self._table.sources, self._settings.notify_interval)
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._running = False
@@ -101,6 +109,8 @@ class LogStore:
         pump = Pump(self._table, self._growth, self._note_rotation)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._housekeep)
+            if self._holder is not None:
+                nursery.start_soon(self._holder.replace_when_lost, self._table.have_held)
             nursery.start_soon(_stop_when_asked, context, pump)
             context.started()
             self._running = True
@@ -203,11 +213,15 @@ class LogStore:
             lost_fifos=self._table.lost_fifos,
             lost_bytes=self._table.lost_bytes,
             housekeeping_error=self._housekeeping_error,
+            holder_error="" if self._holder is None else self._holder.error,
         )
 
-    def close(self) -> None:
-        """Close every descriptor. The FIFOs and whoever writes into them stay for the next daemon."""
-        self._table.close()
+    def close(self, *, for_good: bool = False) -> None:
+        """Close every descriptor. The FIFOs and whoever writes into them stay for the next daemon.
+
+        ``for_good`` says that nobody writes into them any more.
+        """
+        self._table.close(for_good=for_good)
 
     def _drain(self, sources: Sequence[Source], timeout: float) -> bool:
         deadline = time.monotonic() + timeout

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from supervisor.logs import places
+from supervisor.logs.holder import Holder
 from supervisor.logs.mover import make_mover
 from supervisor.logs.settings import STREAMS, Key, StoreSettings, StreamName
 from supervisor.logs.sink import Sink, Turn
@@ -28,10 +29,11 @@ class Table:
     wait that is under way takes a new FIFO into account.
     """
 
-    def __init__(self, logs: Path, runtime: Path, settings: StoreSettings) -> None:
+    def __init__(self, logs: Path, runtime: Path, settings: StoreSettings, holder: Holder | None = None) -> None:
         self.logs = logs
         self.runtime = runtime
         self.settings = settings
+        self.holder = holder
         self.sources: dict[Key, Source] = {}
         self.selector = selectors.DefaultSelector()
         self.alone = threading.Lock()
@@ -56,6 +58,13 @@ class Table:
             found = places.unit_of_fifo(name)
             if found is not None:
                 self.attach(*found)
+        self.have_held()
+
+    def have_held(self) -> None:
+        """See to it that every FIFO is held beyond the death of this process. May take a moment."""
+        if self.holder is not None:
+            with self._lock:
+                self.holder.start([(_key(source), source.fd) for source in self.sources.values()])
 
     def attach(self, unit: str, stream: StreamName) -> Source:
         """Return the source of a stream; make it, and its FIFO, where there is none."""
@@ -131,12 +140,20 @@ class Table:
         except BlockingIOError:
             return  # as many wake-ups as a pipe holds are waiting already
 
-    def close(self) -> None:
-        """Close every descriptor; the FIFOs stay for the next daemon. Idempotent."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Close every descriptor; the FIFOs stay for the next daemon. Idempotent.
+
+        ``for_good`` says that nobody writes any more, so that nothing needs to be held once all is in the files.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+            if self.holder is not None:
+                if for_good and all(map(_is_settled, self.sources.values())):
+                    self.holder.dismiss()
+                else:
+                    self.holder.leave()
             for source in tuple(self.sources.values()):
                 self._drop(source, remove=False)
             self.selector.close()
@@ -157,6 +174,8 @@ class Table:
         self.sources[source.key] = source
         source.sink.settings = self._unit_settings.get(unit, _DEFAULT)
         self.watch(source)
+        if self.holder is not None:
+            self.holder.hold(_key(source), source.fd)
         return source
 
     def _drop(self, source: Source, *, remove: bool) -> None:
@@ -169,6 +188,21 @@ class Table:
             self.lost_bytes += source.pending() if remove else 0
         finally:
             source.close(remove=remove)
+            if remove and self.holder is not None:
+                self.holder.drop(_key(source))
+
+
+def _key(source: Source) -> str:
+    return source.path.name
+
+
+def _is_settled(source: Source) -> bool:
+    """Take in what waits, and tell whether all of it is in the file."""
+    try:
+        source.visit(time.time_ns())
+        return source.pending() == 0
+    except OSError:
+        return False
 
 
 def _is_there(source: Source) -> bool:

@@ -165,7 +165,14 @@ def test_a_health_report_is_told_in_words() -> None:
 
 def test_trouble_with_logs_is_told_in_words() -> None:
     failing = {"unit": "web", "stream": "stdout", "since": 1.0, "error": "disk full"}
-    logs = {"failing": [failing], "failing_total": 3, "lost_bytes": 7, "lost_fifos": 1, "housekeeping_error": "EIO"}
+    logs: dict[str, Any] = {
+        "failing": [failing],
+        "failing_total": 3,
+        "lost_bytes": 7,
+        "lost_fifos": 1,
+        "housekeeping_error": "EIO",
+    }
+    logs["holder_error"] = "output is not held"
     store = {"failing_since": None, "moved_aside": [], "unreadable": []}
     report: Any = {"kinds": {}, "parts": [], "store": store, "logs": logs, "lost_log_lines": 2}
 
@@ -175,6 +182,7 @@ def test_trouble_with_logs_is_told_in_words() -> None:
         ("logs", "7 bytes of output were lost"),
         ("logs", "1 FIFOs were removed by somebody; what stood in them is lost"),
         ("logs", "old log files cannot be looked after: EIO"),
+        ("logs", "output is not held"),
         ("daemon", "2 lines of its own log could not be kept"),
     ]
 
