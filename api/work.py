@@ -20,10 +20,12 @@ KEPT_FOR: Final = 24 * 3600.0
 
 
 class _Outcome:
-    """How a job ended, for everybody who waits for it."""
+    """How a job ended, for everybody who waits for it. Small once it has: many are remembered."""
+
+    __slots__ = ("_answer", "_ended", "_error")
 
     def __init__(self) -> None:
-        self._ended = trio.Event()
+        self._ended: trio.Event | None = trio.Event()
         self._answer: Answer | None = None
         self._error: Exception | None = None
 
@@ -33,10 +35,13 @@ class _Outcome:
         except Exception as error:  # noqa: BLE001 - not swallowed: raised again in whoever waits
             self._error = error
         finally:
-            self._ended.set()
+            if self._ended is not None:
+                self._ended.set()
+                self._ended = None
 
     async def wait(self) -> Answer:
-        await self._ended.wait()
+        if self._ended is not None:
+            await self._ended.wait()
         if self._error is not None:
             raise self._error
         if self._answer is None:
@@ -45,7 +50,7 @@ class _Outcome:
 
     @property
     def failed(self) -> bool:
-        return self._ended.is_set() and self._answer is None
+        return self._ended is None and self._answer is None
 
 
 @frozen

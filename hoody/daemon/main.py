@@ -20,6 +20,7 @@ from api.listening import listen
 from hoody.daemon.background import describe_failure
 from hoody.daemon.config import load_config
 from hoody.daemon.control import Control
+from hoody.daemon.heap import settle
 from hoody.daemon.instance import load_or_create_instance
 from hoody.daemon.lock import HomeLock
 from hoody.daemon.log import DaemonLog
@@ -178,6 +179,7 @@ def run_daemon(*, foreground: bool = True, ready_fd: int | None = None) -> int:
 
     ``ready_fd`` is a pipe of whoever started it in the background: it gets one line of JSON, and is closed then.
     """
+    settle()
     told = _Teller(ready_fd)
     try:
         return Daemon(find_home(), foreground=foreground, tell=told.tell).run()

@@ -26,11 +26,11 @@ class CurrentFile:
     offset of the file's first byte and ``size`` its length, both meaningful once :meth:`ready` has returned.
     """
 
-    __slots__ = ("_folder", "_index", "_inode", "_looked", "_stream", "base", "epoch", "fd", "index_errors", "last",
+    __slots__ = ("_index", "_inode", "_looked", "_place", "_stream", "base", "epoch", "fd", "index_errors", "last",
                  "size")  # fmt: skip
 
     def __init__(self, folder: Path, stream: StreamName) -> None:
-        self._folder = folder
+        self._place = str(folder)  # a Path is five times as large, and of thousands of streams most are quiet
         self._stream = stream
         self._index: IndexAppender | None = None
         self._inode = 0
@@ -41,6 +41,11 @@ class CurrentFile:
         self.epoch = 0
         self.last: Record | None = None
         self.index_errors = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of the unit are."""
+        return Path(self._place)
 
     @property
     def position(self) -> int:
@@ -105,7 +110,7 @@ class CurrentFile:
         if not 0 <= now - self._looked <= _LOOK_AGAIN:
             self._looked = now
             try:
-                renamed = places.current(self._folder, self._stream).stat().st_ino != self._inode
+                renamed = places.current(self.folder, self._stream).stat().st_ino != self._inode
             except FileNotFoundError:
                 renamed = True
             if renamed:
@@ -117,8 +122,8 @@ class CurrentFile:
         ``position`` is the logical offset reached so far, None where this is the first look at the stream.
         """
         if position is None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            rotation.tidy(self._folder, self._stream)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            rotation.tidy(self.folder, self._stream)
         fd, fresh = self._open_log()
         try:
             found = os.fstat(fd)
@@ -134,21 +139,21 @@ class CurrentFile:
         self.last = index.last or self.last
 
     def _open_log(self) -> tuple[int, bool]:
-        path = places.current(self._folder, self._stream)
+        path = places.current(self.folder, self._stream)
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             return os.open(path, flags), False
         except FileNotFoundError:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
 
     def _known_index(self, found: os.stat_result, position: int | None) -> IndexAppender | None:
         """Return the index of a file that was there; None where it has none, or was cut off since."""
         if position is not None and found.st_ino == self._inode and found.st_size >= self.size:
-            path = places.index(self._folder, self._stream, self.base)
+            path = places.index(self.folder, self._stream, self.base)
             if path.exists():
                 return IndexAppender.open(path, self.base + found.st_size)
-        for item in places.indexes(self._folder, self._stream):
+        for item in places.indexes(self.folder, self._stream):
             if item.header.inode == found.st_ino:
                 end = item.header.base + found.st_size
                 return IndexAppender.open(item.path, end) if position is None or end >= position else None
@@ -157,9 +162,9 @@ class CurrentFile:
     def _new_index(self, found: os.stat_result, position: int | None) -> IndexAppender:
         base, epoch, last = position or 0, self.epoch, self.last
         if position is None:
-            known = rotation.ending(self._folder, self._stream)
+            known = rotation.ending(self.folder, self._stream)
             if known is not None:
                 # Where the stream ended is not known when its newest file is gone: then its addresses are void.
                 base, epoch, last = known.offset, known.epoch if known.exact else 0, known.last
         header = Header(base, found.st_ino, epoch or secrets.randbits(32) or 1)
-        return IndexAppender.create(places.index(self._folder, self._stream, base), header, last)
+        return IndexAppender.create(places.index(self.folder, self._stream, base), header, last)

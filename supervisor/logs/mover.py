@@ -110,9 +110,13 @@ class CopyMover:
             return b""
 
 
+_SPLICE: Final = SpliceMover()
+"""One for all: it remembers nothing."""
+
+
 def make_mover() -> Mover:
     """Return the best mover of this system."""
-    return SpliceMover() if CAN_SPLICE else CopyMover()
+    return _SPLICE if CAN_SPLICE else CopyMover()
 
 
 def waiting_bytes(fifo: int) -> int:

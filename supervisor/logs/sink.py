@@ -43,10 +43,9 @@ class Sink:
     Every method that touches the disk may raise ``OSError``; then no byte is lost, and a later call goes on.
     """
 
-    __slots__ = ("_began", "_folder", "_stream", "file", "rotations", "settings", "turn")
+    __slots__ = ("_began", "_stream", "file", "rotations", "settings", "turn")
 
     def __init__(self, folder: Path, stream: StreamName, settings: LogSettings, turn: Turn) -> None:
-        self._folder = folder
         self.turn = turn
         self._stream = stream
         self._began = 0
@@ -98,7 +97,7 @@ class Sink:
         if not self._is_due(now):
             return self.settings.max_size - file.size
         if file.size - self.settings.max_size >= LONGEST_OVERRUN or os.pread(file.fd, 1, file.size - 1) == b"\n":
-            rotation.rotate(self._folder, self._stream, self.settings.backups)
+            rotation.rotate(file.folder, self._stream, self.settings.backups)
             self.rotations += 1
             file.begin_next()
             return self.settings.max_size

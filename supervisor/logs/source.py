@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +51,7 @@ class Source:
     def __init__(self, unit: str, stream: StreamName, *, path: Path, sink: Sink, mover: Mover, size: int) -> None:
         self.unit = unit
         self.stream = stream
-        self.path = path
+        self.path = str(path)
         self.fd = open_fifo(path)
         self.inode = os.fstat(self.fd).st_ino
         self.sink = sink
@@ -147,7 +147,8 @@ class Source:
             self.sink.file.close()
             os.close(self.fd)
             if remove:
-                self.path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(self.path)  # noqa: PTH108 - kept as text, see CurrentFile
 
     @contextmanager
     def locked(self, patience: float = LOCK_TIMEOUT) -> Iterator[None]:

@@ -207,6 +207,6 @@ def _is_settled(source: Source) -> bool:
 
 def _is_there(source: Source) -> bool:
     try:
-        return source.path.stat().st_ino == source.inode
+        return os.stat(source.path).st_ino == source.inode  # noqa: PTH116 - text, see Source
     except FileNotFoundError:
         return False

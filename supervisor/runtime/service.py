@@ -192,6 +192,7 @@ class ServiceContext:
         if self._task_scopes is not None:
             self._task_scopes.discard(scope)
         if not self._task_scopes:
+            self._task_scopes = None
             if self._tasks_done is not None:
                 self._tasks_done.set()
             self._report_end()
