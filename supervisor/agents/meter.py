@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-import psutil
 import trio
 
 from supervisor.agents.families import families
@@ -79,6 +78,8 @@ def _read_all(picture: Picture, wanted: Mapping[Mark, int]) -> Mapping[Mark, Seq
 
 
 def _read(family: Iterable[Process]) -> Iterable[Reading]:
+    import psutil  # half a megabyte that a daemon has no use for until somebody asks
+
     for process in family:
         try:
             found = psutil.Process(process.pid)

@@ -87,6 +87,8 @@ class Child:
 
     def restarts_in_window(self, now: float) -> int:
         """Return how many restarts count against the limit at ``now``."""
+        if not self.history.recent:
+            return 0
         return sum(1 for at in self.history.recent if now - at <= self.spec.restart.period)
 
 
