@@ -193,7 +193,7 @@ class Table:
 
 
 def _key(source: Source) -> str:
-    return source.path.name
+    return os.path.basename(source.path)  # noqa: PTH119 - text, see Source
 
 
 def _is_settled(source: Source) -> bool:
