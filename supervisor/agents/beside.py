@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from supervisor.agents.output import Stream
 from supervisor.agents.process import ProcessDriver, ProcessIncarnation
 from supervisor.descriptors import lift
+from supervisor.errors import HoodyError, SpawnFailed
 from supervisor.units.carry import carried_through
 from supervisor.units.driver import ExitStatus, Launch
 from supervisor.units.probes.instruments import Finished
@@ -59,6 +60,7 @@ class _Run:
     status: ExitStatus = ExitStatus(known=False)
     written: bytes = b""
     incarnation: ProcessIncarnation | None = None
+    failure: HoodyError | None = None
 
     def exited(self, status: ExitStatus) -> None:
         """Take the end in."""
@@ -81,7 +83,10 @@ class _Run:
 async def run_beside(driver: ProcessDriver, unit: str, spec: AgentSpec, *, purpose: str) -> Finished:
     """Run the command of ``spec`` beside a unit; see ``Instruments.run``."""
     run = _Run()
-    reading, writing = map(lift, os.pipe2(os.O_CLOEXEC))
+    try:
+        reading, writing = map(lift, os.pipe2(os.O_CLOEXEC))
+    except OSError as error:
+        raise SpawnFailed(f"{spec.argv[0]} could not be started: {error.strerror}") from error
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run.listen, reading)
         launch = Launch(unit=f"{unit}{_BESIDE}{purpose}", incarnation=next(_numbers), spec=spec)
@@ -90,7 +95,8 @@ async def run_beside(driver: ProcessDriver, unit: str, spec: AgentSpec, *, purpo
                 await carried_through(partial(_start, run, driver, launch, _Pipe(writing)), within=_CARRY_TIME)
             finally:
                 os.close(writing)
-            await run.ended.wait()
+            if run.incarnation is not None:
+                await run.ended.wait()
         finally:
             if run.incarnation is not None:
                 with trio.CancelScope(shield=True):
@@ -99,8 +105,13 @@ async def run_beside(driver: ProcessDriver, unit: str, spec: AgentSpec, *, purpo
         with trio.move_on_after(_LAST_WORDS_TIME):
             await run.silent.wait()
         nursery.cancel_scope.cancel(reason="the command has ended")
+    if run.failure is not None:
+        raise run.failure
     return Finished(status=run.status, words=run.last_words())
 
 
 async def _start(run: _Run, driver: ProcessDriver, launch: Launch[AgentSpec], output: _Pipe) -> None:
-    run.incarnation = await driver.spawn(launch, run.exited, output=output)
+    try:
+        run.incarnation = await driver.spawn(launch, run.exited, output=output)
+    except HoodyError as error:
+        run.failure = error  # raised where no nursery wraps it up

@@ -27,7 +27,7 @@ class Instruments(Protocol):
         """Run a command beside a unit and return when it has ended and nothing of it is left.
 
         ``spec`` is that of the unit, with the command put in. Cancelled, the command is killed with everything that it
-        has started. Raises ``SpawnFailed``.
+        has started. Raises ``SpawnFailed`` and other ``DriverError``s.
         """
 
     def belongs(self, pid: int, unit: str, incarnation: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 import trio
 from attrs import define, evolve, field, frozen
 
-from supervisor.errors import SpawnFailed
+from supervisor.errors import DriverError, TimedOut, Unavailable
 from supervisor.units.ends import span
 from supervisor.units.events import Condemned, Event, HealthChanged, ReadyChanged, Spoke, StartExtended
 from supervisor.units.probes.instruments import Instruments
@@ -228,7 +228,7 @@ class Judging:
     async def _look_by_command(self, spec: AgentSpec) -> str | None:
         try:
             finished = await self._docket.instruments.run(self._docket.unit, spec)
-        except SpawnFailed as error:
+        except (DriverError, TimedOut, Unavailable) as error:
             return start_failure(error)
         return command_failure(finished)
 

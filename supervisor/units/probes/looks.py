@@ -15,7 +15,7 @@ from typing import Final
 import h11
 import trio
 
-from supervisor.errors import SpawnFailed
+from supervisor.errors import HoodyError
 from supervisor.units.ends import how
 from supervisor.units.probes.instruments import Finished
 from supervisor.units.probes.target import Target
@@ -88,7 +88,7 @@ def command_failure(finished: Finished) -> str | None:
     return f"the command failed ({how(finished.status)}){words}"
 
 
-def start_failure(error: SpawnFailed) -> str:
+def start_failure(error: HoodyError) -> str:
     """Say why a probing command could not even be started."""
     return str(error) if error.hint is None else f"{error} ({error.hint})"
 

@@ -49,6 +49,13 @@ def test_a_process_on_record_is_left_to_its_keeper() -> None:
     assert sort_out([known], [stray(3, 30), stray(3, 31, main=False)]) == Sorted()
 
 
+def test_a_command_that_ran_beside_a_unit_is_ended_whether_or_not_the_unit_is_still_there() -> None:
+    known = record(state=State.RUNNING, incarnation=3, live=live(3, 30))
+    probes = (stray(7, 31, unit="web~probe"), stray(8, 40, unit="gone~probe"))
+
+    assert sort_out([known], [stray(3, 30), *probes]) == Sorted(beside=probes)
+
+
 def test_a_start_that_was_not_written_down_is_taken_up() -> None:
     fresh, starting = record("fresh"), record("starting", state=State.RUNNING, incarnation=7, exit=ended(6))
     behind = record("behind", state=State.RUNNING, incarnation=2, exit=ended(2))
