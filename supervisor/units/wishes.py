@@ -100,7 +100,7 @@ def _replacement(wish: ReplaceUnit, record: UnitRecord, condition: Condition) ->
     if new == evolve(record, desired=condition.desired):
         return None
     new = evolve(new, revision=record.revision + 1)
-    outdated = given.spec != record.spec and condition.phase in _BY_THE_OLD_DEFINITION
+    outdated = record.spec.is_replaced_by(given.spec) and condition.phase in _BY_THE_OLD_DEFINITION
     return Writing(
         request=lambda reply: SaveUnit(record=new, reply_to=reply),
         record=new,

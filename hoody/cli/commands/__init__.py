@@ -113,6 +113,7 @@ root = LazyGroup(
         "Declared state": {
             "apply": Entry(f"{_HERE}.declared", "apply", "Make agents what a file declares."),
             "export": Entry(f"{_HERE}.declared", "export", "Print the definitions of agents as such a file."),
+            "import": Entry(f"{_HERE}.importing", "import_file", "Turn another manager's file into such a file."),
             "schema": Entry(f"{_HERE}.schema", "schema", "Print the schema of that file, or of the HTTP API."),
         },
         "More": {

@@ -224,3 +224,18 @@ def test_schemas_are_printed_without_a_daemon(shell: Any, words: tuple[str, ...]
 
     assert shown.startswith(begin)
     assert begin != "{" or json.loads(shown)
+
+
+def test_an_imported_file_is_printed_with_what_could_not_be_carried_over_and_applied(hoody: Any, folder: Path) -> None:
+    (folder / "Procfile").write_text("one: sleep 1000\ntwo: exec sleep 1000 # for long\nnonsense\n")
+    shown = hoody("import", "Procfile")
+
+    assert shown.stdout.startswith("# not carried over: line 3: is not 'name: command'\n[agents.one]\n")
+    assert shown.stderr == "not carried over: line 3: is not 'name: command'\n"
+    assert "2 changed" in hoody("apply", "-f", "-", stdin=shown.stdout).stdout
+    hoody("wait", "one", "two", "--for", "running")
+    assert json.loads(hoody("export", "--source", "stdin", "-o", "json").stdout) == json.loads(
+        hoody("import", "Procfile", "-o", "json").stdout
+    )
+    assert "there is no file" in hoody("import", "none.conf", expect=3).stderr
+    assert "--format" in hoody("import", "two.toml", expect=2).stderr
