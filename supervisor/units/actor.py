@@ -45,6 +45,7 @@ from supervisor.units.services import UnitServices
 from supervisor.units.spec import UnitSpec
 from supervisor.units.status import State, UnitStatus, UnitView
 from supervisor.units.turn import Ending, Turn, TurnCame
+from supervisor.units.vanishing import vanish
 from supervisor.units.waiters import Waiters
 from supervisor.units.wishes import Wish, Writing
 
@@ -224,6 +225,11 @@ class UnitActor(Actor[UnitMessage]):
         for tell in tells:
             self.waiters.tell(tell, self.view)
         self._desk.look_up()
+
+    def vanish(self) -> None:
+        """Have itself removed: its unit is gone from disk."""
+        if self._registry is not None:
+            self._on_stage.spawn(vanish, self._registry, self._services.plural, self.name)
 
     # ---- the inside ----
 

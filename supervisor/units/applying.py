@@ -11,7 +11,7 @@ Up to the write nothing has changed, and a failure of the third step is undone b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import trio
@@ -62,6 +62,11 @@ class Application:
     source: str
     registrar: Registrar
     together: Together = field(factory=lambda: Together(PATIENCE))
+    definitions: Mapping[str, AgentDefinition] = field(init=False)
+
+    @definitions.default
+    def _by_name(self) -> Mapping[str, AgentDefinition]:
+        return {each.name: each for each in self.plan.definitions}
 
     async def carry_out(self) -> dict[str, HoodyError]:
         """Do all of it. Returns what could not be removed; raises where nothing was changed."""
@@ -79,13 +84,12 @@ class Application:
                 with trio.fail_after(GATHER_WITHIN):
                     await self.together.complete()
                 await self._create()
-                self.together.settle()
             except HoodyError as error:
                 failure = error
             except trio.TooSlowError:
                 failure = Unavailable("some agents are busy with earlier wishes", hint="try again in a moment")
             finally:
-                self.together.give_up(failure or Unavailable("the apply was cut off"))
+                self.together.conclude(failure)
         if failure is not None:
             raise failure
 
@@ -95,7 +99,7 @@ class Application:
                 change.name,
                 lambda reply: ReplaceUnit(
                     name=change.name,
-                    definition=self.plan.definition(change.name),
+                    definition=self.definitions[change.name],
                     expected_revision=change.revision,
                     reply_to=reply,
                     source=self.source,
@@ -107,11 +111,14 @@ class Application:
 
     async def _create(self) -> None:
         created = [
-            self.registrar.record(self.plan.definition(change.name), self.source)
+            self.registrar.record(self.definitions[change.name], self.source)
             for change in self.plan.named(Action.CREATE)
         ]
         self.together.begin_to_write()
-        await self.registrar.write([*self.together.records.values(), *created], ())
+        with trio.CancelScope(shield=True):
+            # A write under way is not undone by a cancellation, and the keepers must know how it went.
+            await self.registrar.write([*self.together.records.values(), *created], ())
+            self.together.written()
         kept: list[UnitRecord] = []
         for record in created:
             try:
@@ -126,7 +133,9 @@ class Application:
             await self.registrar.remove(record.name, None)
         for name in created:
             await self.registrar.drop(name)
-        await self.registrar.write(list(self.together.before.values()), created)
+        with trio.CancelScope(shield=True):
+            await self.registrar.write(list(self.together.before.values()), created)
+            self.together.taken_back()
 
     async def _remove(self) -> dict[str, HoodyError]:
         failures: dict[str, HoodyError] = {}

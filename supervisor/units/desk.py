@@ -68,6 +68,9 @@ class Keeper(Protocol):
     def waits_for_its_turn(self) -> bool:
         """Whether the unit is to be ended, and others have to go first."""
 
+    def vanish(self) -> None:
+        """Have itself removed: its unit is gone from disk."""
+
     def redefine(self, record: UnitRecord) -> None:
         """Take up a new record."""
 
@@ -200,7 +203,9 @@ class Desk:
         """Go on with a deletion: stop what runs, or be done with it."""
         if writing is not None and writing.forgets:
             self._deleted = True
-            wish.reply_to.send(None)
+            if not wish.reply_to.send(None):
+                # The directory that has asked is gone, and the next one knows nothing of this.
+                self._keeper.vanish()
             return
         self._keeper.end_in_turn(StopAsked())
         self._retiring = wish

@@ -247,10 +247,12 @@ class DirectoryActor(Actor[DirectoryRequest]):
         """Have a unit stopped and forgotten, and remove its keeper."""
         keeper = self.keeper(name, context)
         # A stop takes the time that it takes; who waits for the deletion has a deadline of their own.
-        await keeper.ask(
-            lambda reply: RetireUnit(force=force, expected_revision=revision, reply_to=reply),
-            timeout=LONGEST_FAREWELL,
-        )
+        # Where it is gone from disk already, an earlier directory has asked for that and ended: its keeper is left.
+        with suppress(NotFound):
+            await keeper.ask(
+                lambda reply: RetireUnit(force=force, expected_revision=revision, reply_to=reply),
+                timeout=LONGEST_FAREWELL,
+            )
         await self.remove_keeper(context, name)
 
     # ---- many at once ----

@@ -28,7 +28,8 @@ class Together:
     _complete: trio.Event = field(factory=trio.Event)
     _settled: trio.Event = field(factory=trio.Event)
     _error: HoodyError | None = None
-    _written: bool = False
+    _being_written: bool = False
+    _on_disk: bool = False
 
     def expect(self, names: Iterable[str]) -> None:
         """Say who takes part; before anybody joins."""
@@ -65,20 +66,30 @@ class Together:
 
     def begin_to_write(self) -> None:
         """From here on, whoever leaves does not stop it: what is asked of the store comes before what they ask next."""
-        self._written = True
+        self._being_written = True
 
-    def settle(self) -> None:
-        """Tell everybody that their record is on disk."""
-        self._settled.set()
+    def written(self) -> None:
+        """Note that the records are on disk."""
+        self._on_disk = True
+
+    def taken_back(self) -> None:
+        """Note that what was there before is on disk again."""
+        self._on_disk = False
+
+    def conclude(self, failure: HoodyError | None) -> None:
+        """Tell everybody how it went: what is on disk when whoever gathers is cut off holds, and nothing else."""
+        if failure is None and self._on_disk:
+            self._settled.set()
+        else:
+            self._give_up(failure or Unavailable("the apply was cut off", hint="try again in a moment"))
 
     def fail(self, error: HoodyError) -> None:
         """Tell everybody that nothing was written. Only the first outcome counts, and none once it is being written."""
-        if self._settled.is_set() or self._error is not None or self._written:
+        if self._settled.is_set() or self._error is not None or self._being_written:
             return
-        self.give_up(error)
+        self._give_up(error)
 
-    def give_up(self, error: HoodyError) -> None:
-        """Tell everybody that the writing has failed, or was taken back."""
+    def _give_up(self, error: HoodyError) -> None:
         if self._settled.is_set():
             return
         self._error = self._error or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -246,3 +247,40 @@ async def test_a_unit_that_was_applied_is_deleted_by_hand_like_any_other(units: 
 
     with pytest.raises(NotFound):
         await units.get("web")
+
+
+@pytest.mark.parametrize("after", [step / 4 for step in range(17)])
+async def test_a_directory_that_fails_at_any_moment_leaves_what_is_kept_and_what_is_on_disk_the_same(
+    units: Units, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    await apply(units, "web", "polite")
+    await trio.sleep(2)
+    units.shelf.delay = 1.0
+    spec = AgentSpec(command=("family",))
+
+    async def go() -> None:
+        with suppress(HoodyError):
+            await apply(units, definition("web", spec), "stubborn", prune=True)
+
+    async def stop() -> None:
+        with suppress(HoodyError):
+            await units.stop("web")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop)  # the keeper of web is busy with that for a while
+        nursery.start_soon(go)
+        await trio.sleep(after)
+        directory = units.directory
+        directory.tell("nonsense")  # type: ignore[arg-type]
+        while units.system.registry.whereis("agents") in (directory, None):  # noqa: ASYNC110 - on the virtual clock
+            await trio.sleep(0.01)
+    units.shelf.delay = 0.0
+    await trio.sleep(30)
+    views = await listed(units)
+
+    assert {name: (view.spec, view.revision) for name, view in views.items()} == {
+        name: (record.spec, record.revision) for (_, name), record in units.shelf.records.items()
+    }
+    assert (views["web"].spec == spec) == ("stubborn" in views)
+    await apply(units, definition("web", spec), "stubborn", prune=True)
+    assert set(await listed(units)) == {"web", "stubborn"}
