@@ -14,7 +14,7 @@ from hoody.cli.table import render_table
 from hoody.cli.text import clean_cell
 
 if TYPE_CHECKING:
-    from hoody.client.types import Unit
+    from hoody.client.types import Unit, UnitStatus
 
 STATE_COLOURS: Final = {
     "RUNNING": "green",
@@ -26,6 +26,7 @@ STATE_COLOURS: Final = {
     "STOPPED": "dim",
     "EXITED": "dim",
     "healthy": "green",
+    "not ready": "yellow",
     "unhealthy": "red",
 }
 _NOTHING: Final = "-"
@@ -70,7 +71,7 @@ def _row(unit: Unit, now: datetime, *, wide: bool) -> list[str]:
     row = [
         unit["name"],
         status["state"],
-        _NOTHING if status["health"] == "none" else status["health"],
+        _health(status),
         str(status["pid"] or _NOTHING),
         uptime(status["started_at"], now) if alive else _NOTHING,
         str(status["restarts"]),
@@ -81,6 +82,13 @@ def _row(unit: Unit, now: datetime, *, wide: bool) -> list[str]:
         labels = ",".join(f"{key}={value}" for key, value in unit["labels"].items())
         row += [unit["workspace"] or _NOTHING, labels or _NOTHING, status["reason"] or _NOTHING]
     return [*row, command_line(unit)]
+
+
+def _health(status: UnitStatus) -> str:
+    """Return what there is to say about a unit's health, the gravest first."""
+    if status["health"] != "unhealthy" and status["state"] == "RUNNING" and not status["ready"]:
+        return "not ready"
+    return _NOTHING if status["health"] == "none" else status["health"]
 
 
 def command_line(unit: Unit) -> str:

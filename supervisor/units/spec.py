@@ -170,7 +170,7 @@ class AgentSpec(UnitSpec):
     """Where liveness fails: ``restart`` it, or ``ignore`` it and only show it."""
     start_timeout: Duration = Duration(60.0)
     """How long it may take to become ready before the start counts as failed; only with ``readiness``."""
-    limits: Limits = field(factory=Limits)
+    limits: Limits = Limits()
     """What an incarnation may take at most."""
 
     @property

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hoody.cli.definition import PLAIN_FLAGS, definition
 from hoody.cli.naming import derive_name
 from hoody.cli.options import DURATION, PAIR, SIGNAL, TAIL
-from hoody.cli.output import age, command_line, size
+from hoody.cli.output import _health, age, command_line, size
 from hoody.cli.selecting import expand
 from hoody.cli.waiting import GOALS, exit_code, verdict
 from supervisor.errors import InvalidInput, NotFound
@@ -322,3 +322,19 @@ def test_a_command_is_shown_as_one_would_type_it() -> None:
     found: Any = {"spec": {"command": ["echo", "a b"]}}
 
     assert command_line(found) == "echo 'a b'"
+
+
+@pytest.mark.parametrize(
+    ("state", "ready", "health", "shown"),
+    [
+        ("RUNNING", True, "none", "-"),
+        ("RUNNING", True, "healthy", "healthy"),
+        ("RUNNING", False, "none", "not ready"),
+        ("RUNNING", False, "healthy", "not ready"),
+        ("RUNNING", False, "unhealthy", "unhealthy"),
+        ("STARTING", False, "starting", "starting"),
+        ("BACKOFF", False, "none", "-"),
+    ],
+)
+def test_of_a_units_health_the_gravest_is_shown(state: str, ready: bool, health: str, shown: str) -> None:
+    assert _health(unit(state, ready=ready, health=health)["status"]) == shown
