@@ -37,6 +37,10 @@ fmt:
 bench *args:
     {{ bin }}/python -m tests.benchmarks {{ args }}
 
+# kill the daemon 50 times while its agents start, stop, crash and write; `just chaos --seed N` repeats a run
+chaos *args:
+    {{ bin }}/python -m tests.chaos {{ args }}
+
 # write the generated pages: command line, state diagram
 docs:
     {{ bin }}/python -m hoody.cli.reference > docs/reference/cli.md
