@@ -35,6 +35,13 @@ class DaemonControl(Protocol):
         Goes on to its end when the caller is cancelled.
         """
 
+    async def replace_program(self) -> str:
+        """Check the program on disk, and begin to be replaced by it: same process, same address, units keep running.
+
+        Returns its version. Raises ``Unavailable`` where it does not start, and ``Conflict`` where the daemon is
+        ending; nothing has changed then.
+        """
+
     def shutdown(self, *, leave_units: bool) -> None:
         """Begin the orderly end of the daemon and return at once.
 

@@ -14,7 +14,7 @@ from api.answers import Answer, json_answer
 from api.endpoints import API, Call, Effect, Endpoints, NoBody, NoQuery
 from api.services import Services
 from api.tree_view import ShownNode, show_units
-from supervisor.errors import HoodyError, StorageError
+from supervisor.errors import Conflict, HoodyError, StorageError, Unavailable
 from supervisor.units.messages import ListUnits
 from supervisor.units.status import Kind, UnitView
 
@@ -50,6 +50,15 @@ class ShutdownBody:
 
     leave_agents: bool = False
     """Leave running what runs, for the next daemon to look after."""
+
+
+@frozen(kw_only=True)
+class Replacing:
+    """The daemon has begun to be replaced."""
+
+    replacing: bool = True
+    version: str
+    """Of the program that takes its place."""
 
 
 @frozen(kw_only=True)
@@ -103,6 +112,20 @@ async def rotate_token(call: Call[NoQuery]) -> Answer:
     """Make a new token; the old one is refused from then on."""
     call.body(NoBody)
     return json_answer(NewToken(token=await call.services.control.rotate_token()))
+
+
+@routes.add(
+    "POST",
+    f"{API}/reload",
+    answer=Replacing,
+    status=202,
+    effect=Effect.DESTROY,
+    problems=(Conflict, Unavailable),
+)
+async def replace_program(call: Call[NoQuery]) -> Answer:
+    """Replace the daemon by the program on disk, in place: same process, same address, agents keep running."""
+    call.body(NoBody)
+    return json_answer(Replacing(version=await call.services.control.replace_program())).also(status=202)
 
 
 @routes.add("POST", f"{API}/shutdown", body=ShutdownBody, answer=Stopping, status=202, effect=Effect.DESTROY)

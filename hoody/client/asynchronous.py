@@ -91,6 +91,14 @@ class AsyncClient:
         """Make a new token, return it, and forget the old one. Clients that read its file go on by themselves."""
         return await self.send(calls.rotate_token())
 
+    async def replace_program(self) -> str:
+        """Have the daemon replaced by the program on disk, in place, and return that program's version.
+
+        Returns when it has begun; a moment later the new one answers at the same address. ``Unavailable`` where it
+        does not start; the old one goes on then.
+        """
+        return await self.send(calls.replace_program())
+
     async def shutdown(self, *, leave_agents: bool = False) -> None:
         """Ask the daemon to end, with its agents unless told to leave them; returns when it has begun to."""
         await self.send(calls.shutdown(leave_agents=leave_agents))

@@ -277,6 +277,11 @@ def rotate_token() -> Call[str]:
     )
 
 
+def replace_program() -> Call[str]:
+    """Have the daemon replaced by the program on disk; answers with its version when that has begun."""
+    return Call(json_request("POST", f"{_API}/reload"), lambda got: str(_object(got).get("version", "")), timeout=60.0)
+
+
 def shutdown(*, leave_agents: bool) -> Call[None]:
     """Ask the daemon to end; answers when it has begun to."""
     return Call(json_request("POST", f"{_API}/shutdown", {"leave_agents": leave_agents}), _nothing, timeout=_DEFAULT)

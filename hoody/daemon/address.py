@@ -19,7 +19,8 @@ class Address:
     """Writes ``daemon.json`` at ``path``; what a ``ChildSpec`` takes as its ``start``.
 
     ``up`` is called each time it is there. Being the first to stop, it takes the address back before the API goes away;
-    not where the API is only being restarted, since it keeps its sockets and clients are served in a moment.
+    not where the API or the whole program is only being replaced, since the sockets stay and clients are served in a
+    moment.
     """
 
     def __init__(self, path: str, *, port: int, url: str, control: Control, up: Callable[[], None]) -> None:
@@ -38,7 +39,7 @@ class Address:
         context.started()
         self._up()
         await context.stopping.wait()
-        if self._control.stopping.is_set():
+        if self._control.stopping.is_set() and self._control.inheritance is None:
             remove_daemon_file(self._path)
 
     def _content(self) -> DaemonFile:

@@ -9,10 +9,11 @@ from typing import Final
 
 import trio
 
+from hoody.daemon.successor import Inheritance, check_program
 from hoody.daemon.token import TokenKeeper
 from hoody.home import Home
 from hoody.version import __version__
-from supervisor.errors import StorageError
+from supervisor.errors import Conflict, StorageError
 from supervisor.units.services import Departure
 
 WRITE_WITHIN: Final = 10.0
@@ -40,6 +41,10 @@ class Control:
         self.departure = departure
         self.hurry: Callable[[], None] = departure.hurried.set
         """What a second request does."""
+        self.inheritance: Inheritance | None = None
+        """What is handed on to the program that takes this one's place; None where none is to."""
+        self.bequeath: Callable[[], Inheritance] | None = None
+        """How to find that out. The daemon sets it before it serves."""
         self._tokens = tokens
 
     def verify_token(self, token: bytes) -> bool:
@@ -60,6 +65,16 @@ class Control:
             self._tokens.reload()
         except StorageError as error:
             _log.error("the token was not taken up: %s", error)
+
+    async def replace_program(self) -> str:
+        """Begin to be replaced in place; see ``DaemonControl``."""
+        version = await trio.to_thread.run_sync(check_program, abandon_on_cancel=True)
+        if self.stopping.is_set() or self.bequeath is None:
+            raise Conflict("the daemon is ending", hint="start it again: hoody up")
+        self.inheritance = self.bequeath()
+        _log.info("the program is replaced in place", extra={"version": version})
+        self.shutdown(leave_units=True)
+        return version
 
     def shutdown(self, *, leave_units: bool) -> None:
         """Begin the end, or hurry one that is under way. The first request decides what becomes of the units."""

@@ -41,6 +41,20 @@ class HomeLock:
                 f"the lock {home.lock_file} cannot be taken: {error.strerror or error}",
                 hint="check the owner and the mode of the folder",
             ) from error
+        return cls._held(descriptor, home, since)
+
+    @classmethod
+    def inherit(cls, descriptor: int, home: Home, *, since: str) -> HomeLock:
+        """Go on holding the lock that this process had before it replaced itself in place."""
+        return cls._held(descriptor, home, since)
+
+    @property
+    def descriptor(self) -> int:
+        """What the lock is held by."""
+        return self._descriptor
+
+    @classmethod
+    def _held(cls, descriptor: int, home: Home, since: str) -> HomeLock:
         mine = {"pid": os.getpid(), "start_time": start_time(os.getpid()), "since": since, "runtime": home.runtime}
         # In place, never by a rename: the lock belongs to this very file. One write, so a reader sees old or new.
         content = json.dumps(mine).encode()

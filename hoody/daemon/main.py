@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import trio
+from attrs import frozen
 
-from api.listening import listen
+from api.listening import inherited, listen
 from hoody.daemon.background import describe_failure
 from hoody.daemon.config import load_config
 from hoody.daemon.control import Control
@@ -29,6 +30,7 @@ from hoody.daemon.own_file import OwnFile
 from hoody.daemon.runtime_file import remove_daemon_file
 from hoody.daemon.stopping import obey_signals, stop_when_asked
 from hoody.daemon.stopping_file import remove_waiting_for
+from hoody.daemon.successor import Inheritance
 from hoody.daemon.token import TokenKeeper
 from hoody.daemon.tree import Parts, make_parts, make_tree, utc_now
 from hoody.home import Home, find_home, prepare_home
@@ -46,6 +48,14 @@ EXIT_STUCK: Final = 70
 _log = logging.getLogger("hoody.daemon")
 
 
+@frozen
+class Inherited:
+    """What the program before this one in the same process has handed on."""
+
+    sockets: tuple[int, ...]
+    lock: int
+
+
 class Daemon:
     """One life of the daemon of a home.
 
@@ -53,36 +63,67 @@ class Daemon:
     API, or with the reason why it does not come up.
     """
 
-    def __init__(self, home: Home, *, foreground: bool, tell: Callable[[dict[str, object]], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        foreground: bool,
+        tell: Callable[[dict[str, object]], None],
+        inherited: Inherited | None = None,
+    ) -> None:
         self._home = home
         self._foreground = foreground
         self._tell = tell
         self._started_at = utc_now()
+        self._inherited = inherited
+        self._inheritance: Inheritance | None = None
 
     def run(self) -> int:
         """Run until told to stop. Returns the exit code of the process."""
         try:
             prepare_home(self._home)
-            lock = HomeLock.take(self._home, since=format_time(self._started_at))
+            lock = self._lock()
         except HoodyError as error:
             return self._failed(error)
         try:
-            return self._run_locked()
+            return self._succeeded(self._run_locked(lock))
         except HoodyError as error:
             return self._failed(error)
         finally:
             lock.release()
 
-    def _run_locked(self) -> int:
+    def _succeeded(self, code: int) -> int:
+        """Hand this process on where that was asked for; it returns only where it was not, or could not be done."""
+        if self._inheritance is None or code != 0:
+            return code
+        try:
+            self._inheritance.replace_this_process()
+        except OSError as error:
+            raise HoodyBug(f"the program could not be replaced in place: {error}") from error
+
+    def _lock(self) -> HomeLock:
+        since = format_time(self._started_at)
+        if self._inherited is not None:
+            return HomeLock.inherit(self._inherited.lock, self._home, since=since)
+        return HomeLock.take(self._home, since=since)
+
+    def _run_locked(self, lock: HomeLock) -> int:
         home = self._home
         remove_waiting_for(home)
         config = load_config(Path(home.config_file))
         tokens = TokenKeeper.load_or_create(home.token_file)
         instance = load_or_create_instance(home.instance_file)
         host = prepare_host()
-        listening = listen(config.port)
+        listening = listen(config.port) if self._inherited is None else inherited(self._inherited.sockets)
         control = Control(
             home=home, instance=instance, started_at=self._started_at, tokens=tokens, departure=Departure()
+        )
+        control.bequeath = lambda: Inheritance(
+            # Copies: the service closes its own when it is stopped, and clients are to queue on these.
+            sockets=tuple(os.dup(each.fileno()) for each in listening.sockets),
+            lock=lock.descriptor,
+            background=not self._foreground,
+            descriptors=host.descriptors.inherited,
         )
         log = DaemonLog(
             Path(home.daemon_log), level=config.log_level.number, stderr=sys.stderr if self._foreground else None
@@ -92,9 +133,12 @@ class Daemon:
             parts = make_parts(home, config, control, host, listening, lost_lines=lambda: log.lost)
             _log.info("the daemon starts", extra=self._facts(control))
             try:
-                return self._ended(trio.run(self._serve, parts, log))
+                code = self._ended(trio.run(self._serve, parts, log))
+                self._inheritance = control.inheritance
+                return code
             finally:
-                remove_daemon_file(home.daemon_file)
+                if self._inheritance is None:
+                    remove_daemon_file(home.daemon_file)
                 remove_waiting_for(home)
                 parts.close()
         except Exception as error:  # noqa: BLE001 - the last place where a defect can be told
@@ -174,7 +218,7 @@ class Daemon:
         return error.exit_code
 
 
-def run_daemon(*, foreground: bool = True, ready_fd: int | None = None) -> int:
+def run_daemon(*, foreground: bool = True, ready_fd: int | None = None, inherited: Inherited | None = None) -> int:
     """Run the daemon of the present environment's home until it is told to stop. Returns the exit code.
 
     ``ready_fd`` is a pipe of whoever started it in the background: it gets one line of JSON, and is closed then.
@@ -182,7 +226,7 @@ def run_daemon(*, foreground: bool = True, ready_fd: int | None = None) -> int:
     settle()
     told = _Teller(ready_fd)
     try:
-        return Daemon(find_home(), foreground=foreground, tell=told.tell).run()
+        return Daemon(find_home(), foreground=foreground, tell=told.tell, inherited=inherited).run()
     finally:
         told.close()
 

@@ -48,6 +48,11 @@ class Control:
         self.token = b"hdy_new"
         return "hdy_new"
 
+    async def replace_program(self) -> str:
+        self.stops.append(True)
+        self.system.shutdown("replaced over HTTP")
+        return "1.2.4"
+
     def shutdown(self, *, leave_units: bool) -> None:
         self.stops.append(leave_units)
         self.system.shutdown("asked over HTTP")

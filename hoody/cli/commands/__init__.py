@@ -33,6 +33,7 @@ daemon_commands = LazyGroup(
         "Commands": {
             "run": Entry(f"{_HERE}.daemon", "run", "Run the daemon in the foreground."),
             "logs": Entry(f"{_HERE}.daemon_logs", "logs", "Show the daemon's own log."),
+            "reload": Entry(f"{_HERE}.daemon_reload", "reload", "Take up changed files, or a new version, in place."),
         }
     },
 )
