@@ -33,7 +33,7 @@ BODIES: Final[Mapping[str, Any]] = {
 PATCH: Final = {"labels": {"team": None, "tier": "web"}, "stop_timeout": "30s"}
 
 ANSWERS: Final[Mapping[str, Any]] = {
-    "ApplyAnswer": {"applied": True, "changes": [_CHANGE]},
+    "ApplyAnswer": {"applied": True, "changes": [_CHANGE], "left": []},
     "DeclarationDocument": _DOCUMENT,
     "NewToken": {"token": "hdy_..."},
     "Stopping": {"stopping": True, "leave_agents": False},

@@ -66,6 +66,8 @@ class ApplyAnswer:
     applied: bool
     """False for a dry run."""
     changes: tuple[AppliedChange, ...]
+    left: tuple[str, ...] = ()
+    """What this source has declared before and does not any more; it is left alone, since ``prune`` is not given."""
 
 
 @frozen(kw_only=True)
@@ -141,4 +143,4 @@ def _told(applied: Applied, *, done: bool) -> ApplyAnswer:
                 error=None if error is None else str(error),
             )
         )
-    return ApplyAnswer(applied=done, changes=tuple(changes))
+    return ApplyAnswer(applied=done, changes=tuple(changes), left=applied.plan.left)

@@ -198,6 +198,7 @@ class ApplyAnswer(TypedDict):
 
     applied: bool
     changes: list[AppliedChange]
+    left: list[str]
 
 
 class LogItem(TypedDict):

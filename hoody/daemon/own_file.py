@@ -66,5 +66,10 @@ def _tell(applied: Applied, source: str, path: str) -> None:
         "%s was applied: %s",
         path,
         f"{len(changed)} changed" if changed else "nothing differs",
-        extra={"units_created": done[Action.CREATE], "units_replaced": done[Action.REPLACE], "source": source},
+        extra={
+            "units_created": done[Action.CREATE],
+            "units_replaced": done[Action.REPLACE],
+            "source": source,
+            "left_alone": list(applied.plan.left),
+        },
     )

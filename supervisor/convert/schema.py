@@ -19,6 +19,7 @@ from attrs import define, field
 from supervisor.convert.field_docs import field_docs
 from supervisor.convert.output import unstructure
 from supervisor.convert.strict import ALIASES
+from supervisor.units.dependency import DependsOn
 from supervisor.units.quantities import Duration, SignalName, Size, format_duration
 
 Schema: TypeAlias = dict[str, Any]
@@ -54,6 +55,10 @@ _QUANTITIES: Final[Mapping[object, Mapping[Side, Schema]]] = {
         "shown": {"type": "string"},
     },
 }
+_SHORT_FORMS: Final[Mapping[object, Schema]] = {
+    DependsOn: {"type": "array", "items": {"type": "string"}},
+}
+"""What is taken for a type beside what it is shown as."""
 _BOUNDS: Final = {">=": "minimum", "<=": "maximum", ">": "exclusiveMinimum", "<": "exclusiveMaximum"}
 
 
@@ -66,6 +71,8 @@ class Schemas:
 
     def of(self, of: Any, side: Side) -> Schema:  # noqa: ANN401 - a type, which has no better type
         """Return the schema of a type. Raises ``TypeError`` for one that documents cannot hold."""
+        if side == "taken" and of in _SHORT_FORMS:
+            return {"anyOf": [self.of(of.__supertype__, side), dict(_SHORT_FORMS[of])]}
         found = _plain(of, side)
         if found is None and hasattr(of, "__supertype__"):
             found = self.of(of.__supertype__, side)

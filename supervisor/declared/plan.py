@@ -60,6 +60,8 @@ class Plan:
     """Every unit that the document or its source names, ordered by name."""
 
     changes: tuple[Change, ...] = ()
+    left: tuple[str, ...] = ()
+    """What the source has declared before and does not any more: left alone, where it is not to be pruned."""
     definitions: tuple[AgentDefinition, ...] = field(default=(), repr=False)
     """What the created and replaced units are to be, with all hidden values in place."""
 
@@ -87,14 +89,15 @@ def make_plan(current: Sequence[UnitView], wanted: Iterable[AgentDefinition], *,
     present = {view.name: view for view in current}
     definitions = _with_hidden_values(wanted, present)
     changes = [_change(each, present.get(each.name), source) for each in definitions]
+    kept = {each.name for each in definitions}
+    gone = [view for view in current if view.source == source and view.name not in kept]
     if prune:
-        kept = {each.name for each in definitions}
-        changes += [
-            Change(action=Action.DELETE, name=view.name, restart=False, revision=view.revision)
-            for view in current
-            if view.source == source and view.name not in kept
-        ]
-    return Plan(changes=tuple(sorted(changes, key=lambda each: each.name)), definitions=definitions)
+        changes += [Change(action=Action.DELETE, name=view.name, revision=view.revision) for view in gone]
+    return Plan(
+        changes=tuple(sorted(changes, key=lambda each: each.name)),
+        left=() if prune else tuple(view.name for view in gone),
+        definitions=definitions,
+    )
 
 
 def _with_hidden_values(

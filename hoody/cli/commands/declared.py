@@ -77,6 +77,8 @@ def apply(
         note("nothing was changed")
         return 1
     _print(answer, output)
+    if answer["left"] and output == "table":
+        note(f"not declared any more, and left alone: {_cleaned(answer['left'])}; to remove them: --prune")
     return int(any(change["error"] for change in answer["changes"]))
 
 
@@ -89,6 +91,12 @@ def _agreed(plan: ApplyAnswer) -> bool:
         return True
     _print(plan, "table")
     return confirmed(f"stop and forget {', '.join(doomed)}?")
+
+
+def _cleaned(names: list[str]) -> str:
+    from hoody.cli.text import clean_cell
+
+    return clean_cell(", ".join(names))
 
 
 def _print(answer: ApplyAnswer, output: str) -> None:

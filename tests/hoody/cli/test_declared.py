@@ -68,6 +68,8 @@ def test_only_what_differs_is_touched_and_pruning_removes_what_is_gone(hoody: An
     file.write_text(TWO.partition("[agents.two]")[0] + '[agents.one.labels]\nteam = "docs"\n')
     kept = hoody("apply", "-f", str(file), "-o", "json")
     assert [change["action"] for change in json.loads(kept.stdout)["changes"]] == ["replace"]
+    again = hoody("apply", "-f", str(file))
+    assert "not declared any more, and left alone: two; to remove them: --prune\n" in again.stderr
     pruned = hoody("apply", "-f", str(file), "--prune")
 
     assert pruned.stdout == "- two  removed\n1 changed, 1 as declared already\n"
@@ -170,7 +172,7 @@ def test_a_plan_is_drawn_with_what_differs() -> None:
         {"action": "unchanged", "name": "api", "restart": False, "keys": [], "error": None},
     ]
 
-    assert list(draw_plan({"applied": True, "changes": changes}, colours=False)) == [
+    assert list(draw_plan({"applied": True, "changes": changes, "left": []}, colours=False)) == [
         "~ web  changed, restarted",
         "    backoff.max: 60s -> 30s",
         "    environment.KEY: another value",
@@ -179,7 +181,7 @@ def test_a_plan_is_drawn_with_what_differs() -> None:
         "- old  not removed: it is stuck",
         "2 changed, 1 as declared already",
     ]
-    assert next(draw_plan({"applied": True, "changes": changes}, colours=True)).startswith("\x1b[33m~ web")
+    assert next(draw_plan({"applied": True, "changes": changes, "left": []}, colours=True)).startswith("\x1b[33m~ web")
 
 
 def test_a_document_written_as_toml_is_the_same_document() -> None:

@@ -55,7 +55,9 @@ def test_only_what_was_declared_from_there_is_removed_and_only_when_asked(
     unwanted = {each.name for each in before} - {each.name for each in wanted}
 
     assert removed == (unwanted if owner == "here" else set())
-    assert not make_plan(current, wanted, source="here", prune=False).named(Action.DELETE)
+    kept = make_plan(current, wanted, source="here", prune=False)
+    assert not kept.named(Action.DELETE)
+    assert set(kept.left) == removed
 
 
 def test_what_differs_is_told_key_by_key(web: AgentDefinition) -> None:
