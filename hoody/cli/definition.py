@@ -40,6 +40,12 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "group": "group",
     "umask": "umask",
     "nice": "nice",
+    "memory": "limits.memory",
+    "cpu": "limits.cpu",
+    "processes": "limits.processes",
+    "open_files": "limits.open_files",
+    "core": "limits.core",
+    "file_size": "limits.file_size",
     "runtime": "limits.runtime",
     "silence": "limits.silence",
     "on_dependency_restart": "on_dependency_restart",
@@ -62,6 +68,7 @@ def _option(section: str, *words: str, **settings: Any) -> Callable[[F], F]:  # 
 
 _WHAT, _END, _DELAY, _LIFE = "What runs", "When it has ended", "How long to wait between tries", "Starting and stopping"
 _HEALTH = "Whether it works"
+_LIMITS = "What it may take at most"
 _LOGS: Final = "How its output is kept"
 _OPTIONS: Final = (
     _option(
@@ -169,6 +176,14 @@ _OPTIONS: Final = (
         metavar="WHAT",
         help="When --liveness fails: restart it, or ignore it and only show it (restart).",
     ),
+    _option(_LIMITS, "--memory", type=SIZE, help="Memory that it may use, with all that it starts."),
+    _option(
+        _LIMITS, "--cpu", type=float, metavar="NUMBER", help="Processors that it may use, with all that it starts."
+    ),
+    _option(_LIMITS, "--processes", type=int, metavar="N", help="Processes and threads that it may have."),
+    _option(_LIMITS, "--open-files", type=int, metavar="N", help="Files that each of its processes may have open."),
+    _option(_LIMITS, "--core", type=SIZE, help="How large a core dump may be; 0 for none."),
+    _option(_LIMITS, "--file-size", type=SIZE, help="How large a file may be that it writes."),
     _option(_HEALTH, "--runtime", type=DURATION, help="How long it may run."),
     _option(_HEALTH, "--silence", type=DURATION, help="How long it may write nothing."),
     _option(_LOGS, "--log-max-size", type=SIZE, help="A log file of this size is rotated (10MiB)."),

@@ -43,6 +43,8 @@ def _state_lines(unit: Unit, now: datetime) -> Iterator[tuple[str, str]]:
         yield "next try", _due(status["next_retry_at"], now)
     if status["waiting_for"]:
         yield "waiting for", ", ".join(status["waiting_for"])
+    for key, how in (status.get("limits") or {}).items():
+        yield f"limit on {key}", how
     if status["exit"]:
         yield "last exit", exit_words(status["exit"])
 

@@ -45,6 +45,12 @@ class LimitFields(TypedDict, total=False):
 
     runtime: Duration | None
     silence: Duration | None
+    memory: str | int | None
+    cpu: float | None
+    processes: int | None
+    open_files: int | None
+    core: str | int | None
+    file_size: str | int | None
 
 
 class LogFields(TypedDict, total=False):
@@ -151,6 +157,7 @@ class UnitStatus(TypedDict):
     crash_loop: bool
     waiting_for: list[str]
     says: str
+    limits: dict[str, str]
     stats: NotRequired[Usage]
 
 

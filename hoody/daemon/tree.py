@@ -45,6 +45,7 @@ from supervisor.agents.meter import ProcessMeter
 from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
+from supervisor.agents.sampling import Sampler
 from supervisor.health import HealthWatch
 from supervisor.logs import Holder, LogReader, LogStore
 from supervisor.logs.listening import Listener
@@ -116,8 +117,8 @@ def make_parts(
         departure=control.departure,
         starts=trio.CapacityLimiter(config.starts_at_once),
         wall=utc_now,
-        permits=AgentPermits(),
-        instruments=AgentInstruments(driver, Listener(logs)),
+        permits=AgentPermits(driver.groups),
+        instruments=AgentInstruments(driver, Listener(logs), Sampler(control.instance)),
         logs=logs,
     )
     store = StoreReport()

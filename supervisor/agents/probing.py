@@ -8,7 +8,9 @@ from attrs import frozen
 
 from supervisor.agents.beside import run_beside
 from supervisor.agents.environment import notify_name
+from supervisor.agents.limits import watched_limits
 from supervisor.agents.process import ProcessDriver
+from supervisor.agents.sampling import Sampler
 from supervisor.logs.listening import Listener
 from supervisor.units.probes.instruments import Finished
 from supervisor.units.spec import AgentSpec
@@ -20,6 +22,7 @@ class AgentInstruments:
 
     _driver: ProcessDriver
     _listener: Listener
+    _sampler: Sampler
 
     async def run(self, unit: str, spec: AgentSpec) -> Finished:
         """Run a command beside a unit."""
@@ -36,6 +39,12 @@ class AgentInstruments:
     def directory(self, spec: AgentSpec) -> str:
         """Return the folder that the unit runs in."""
         return self._driver.working_directory(spec)
+
+    async def watch_usage(self, unit: str, incarnation: int, spec: AgentSpec, exceeded: Callable[[str], None]) -> None:
+        """Look at what the kernel does not limit."""
+        watched = watched_limits(spec.limits, self._driver.groups)
+        if watched is not None:
+            await self._sampler.watch(unit, incarnation, watched, exceeded)
 
     def quiet_for(self, unit: str) -> float:
         """Return for how many seconds a unit has written nothing."""

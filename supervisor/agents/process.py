@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from attrs import define
+from attrs import define, evolve
 
+from supervisor.agents.cgroups import ControlGroup, ControlGroups
 from supervisor.agents.credentials import home_for
 from supervisor.agents.environment import inherited_environment, working_directory
 from supervisor.agents.exits import ExitWatcher, Watched
 from supervisor.agents.host import Host
 from supervisor.agents.identity import boot_id
+from supervisor.agents.limits import blame, find_group
 from supervisor.agents.marks import Mark
 from supervisor.agents.memory import KernelLog, OutOfMemory
 from supervisor.agents.orphans import Flights, OrphanReaper
@@ -37,6 +40,8 @@ from supervisor.units.spec import AgentSpec
 SPAWN_TIMEOUT: Final = 30.0
 """Seconds that a start may take before it is taken for lost. Only a disk that does not answer takes so long."""
 _THREADS: Final = 4
+_FIRST_PAUSE: Final = 0.002
+_LONGEST_PAUSE: Final = 0.1
 
 
 @define(eq=False)
@@ -46,6 +51,7 @@ class ProcessIncarnation:
     _target: Target
     _exits: ExitWatcher
     _sweeper: Sweeper
+    _group: ControlGroup | None = None
 
     @property
     def identity(self) -> Identity:
@@ -64,7 +70,25 @@ class ProcessIncarnation:
 
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill everything that is left of the process tree; see ``Incarnation.clear``."""
-        return await self._sweeper.clear(self._target, deadline)
+        if self._group is None:
+            return await self._sweeper.clear(self._target, deadline)
+        return await self._clear_group(self._group, deadline)
+
+    async def _clear_group(self, group: ControlGroup, deadline: float) -> tuple[int, ...]:
+        """Kill by the group first, since nothing can leave it; then whatever is known by other signs."""
+        with contextlib.suppress(PermissionError):  # named when the time is up
+            self._target.watched.signal(signal.SIGKILL, whole_group=True)
+        await trio.to_thread.run_sync(group.kill)
+        left = await self._sweeper.clear(self._target, deadline)
+        pause = _FIRST_PAUSE
+        while not await trio.to_thread.run_sync(group.remove):
+            # The dead are in it until they are reaped, which others do.
+            if trio.current_time() >= deadline:
+                return tuple(sorted({*left, *group.pids()}))
+            await trio.to_thread.run_sync(group.kill)
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return left
 
     def detach(self) -> None:
         """Stop looking after it and leave it running. Idempotent."""
@@ -89,8 +113,10 @@ class ProcessDriver:
         home: str | None = None,
     ) -> None:
         self.instance = instance
+        self.groups = ControlGroups(instance)
         self._spawner = Spawner(
             output=output,
+            groups=self.groups,
             window=LimitWindow(host.descriptors),
             inherited=inherited_environment(os.environ if environment is None else environment),
             home=str(Path.home()) if home is None else home,
@@ -120,6 +146,7 @@ class ProcessDriver:
     def close(self) -> None:
         """Give back what the driver holds beside its processes. No process is touched."""
         self._memory.close()
+        self.groups.close()
 
     async def spawn(
         self, launch: Launch[AgentSpec], on_exit: OnExit, *, output: Output | None = None
@@ -135,7 +162,8 @@ class ProcessDriver:
             except Exception:
                 self._flights.land(flight)
                 raise
-            return self._look_after(self._take_up(spawned, flight, on_exit), mark)
+            told = _blaming(on_exit, spawned.group, launch.spec)
+            return self._look_after(self._take_up(spawned, flight, told), mark, spawned.group)
         raise SpawnFailed(
             f"{launch.unit} could not be started: the system did not answer for {SPAWN_TIMEOUT:.0f} seconds",
             hint="a network disk that is out of reach holds up whoever reads from it",
@@ -156,7 +184,9 @@ class ProcessDriver:
         if not _carries(identity.pid, mark):
             os.close(pidfd)
             return None
-        return self._look_after(self._exits.watch(identity, lift(pidfd), on_exit), mark)
+        group = find_group(self.groups, mark, launch.spec.limits) if launch.spec.limits.bounds_a_group else None
+        told = _blaming(on_exit, group, launch.spec)
+        return self._look_after(self._exits.watch(identity, lift(pidfd), told), mark, group)
 
     def owns(self, pid: int, unit: str, incarnation: int) -> bool:
         """Tell whether a process belongs to an incarnation, by what it carries."""
@@ -191,11 +221,24 @@ class ProcessDriver:
         self._flights.land(flight)
         return watched
 
-    def _look_after(self, watched: Watched, mark: Mark) -> ProcessIncarnation:
-        return ProcessIncarnation(Target(watched, mark), self._exits, self._sweeper)
+    def _look_after(self, watched: Watched, mark: Mark, group: ControlGroup | None) -> ProcessIncarnation:
+        return ProcessIncarnation(Target(watched, mark), self._exits, self._sweeper, group)
 
     def _mark(self, launch: Launch[AgentSpec]) -> Mark:
         return Mark(launch.unit, launch.incarnation, self.instance)
+
+
+def _blaming(on_exit: OnExit, group: ControlGroup | None, spec: AgentSpec) -> OnExit:
+    """Tell an end with its limit, where it came of one. Its group stays until the incarnation is cleared."""
+    if group is None:
+        return on_exit
+    held = group
+
+    def told(status: ExitStatus) -> None:
+        over = blame(status, held, spec.limits)
+        on_exit(evolve(status, over_limit=over, out_of_memory=False) if over else status)
+
+    return told
 
 
 def _carries(pid: int, mark: Mark) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import signal
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
+from supervisor.agents.cgroups import ControlGroup, ControlGroups
 from supervisor.agents.credentials import Credentials, Refused, credentials, needs_look
 from supervisor.agents.environment import build_environment, working_directory
 from supervisor.agents.identity import identity_of, read_stat
+from supervisor.agents.limits import limit_process, make_group
 from supervisor.agents.marks import Mark
 from supervisor.agents.output import Output
 from supervisor.agents.rights import present_rights
@@ -32,6 +35,7 @@ class Spawned:
 
     identity: Identity
     pidfd: int
+    group: ControlGroup | None = None
 
 
 @frozen(kw_only=True)
@@ -42,6 +46,7 @@ class Spawner:
     window: LimitWindow
     inherited: Mapping[str, str]
     home: str
+    groups: ControlGroups = field(factory=functools.partial(ControlGroups, "alone"))
 
     def start(self, spec: AgentSpec, mark: Mark, output: Output | None = None) -> Spawned:
         """Start the program as the leader of a session of its own. Blocks. ``output`` stands in for the usual one.
@@ -53,18 +58,37 @@ class Spawner:
         environment = build_environment(spec, mark, self.inherited, directory, given.environment())
         user = None if given.uid is None else given.environment()["USER"]
         attempt = Attempt(argv=spec.argv, directory=directory, environment=environment, user=user)
+        group = self._group(spec, mark)
+        try:
+            pid = self._launch(attempt, mark, given, output or self.output)
+            self.window.settle(pid)
+            if given.nice is not None:
+                _queue(pid, given.nice)
+            _limit(pid, mark, spec, group)
+            return evolve(_hold(attempt, pid), group=group)
+        except HoodyError:
+            if group is not None:
+                group.remove()
+            raise
+
+    def _launch(self, attempt: Attempt, mark: Mark, given: Credentials, output: Output) -> int:
         opened: list[int] = []
         try:
-            self._open(mark, output or self.output, opened)
+            self._open(mark, output, opened)
             hand_over(opened, given)
-            pid = self._fork(attempt, mark, given, *opened)
+            return self._fork(attempt, mark, given, *opened)
         finally:
             for descriptor in opened:
                 os.close(descriptor)
-        self.window.settle(pid)
-        if given.nice is not None:
-            _queue(pid, given.nice)
-        return _hold(attempt, pid)
+
+    def _group(self, spec: AgentSpec, mark: Mark) -> ControlGroup | None:
+        if not spec.limits.bounds_a_group:
+            return None
+        try:
+            return make_group(self.groups, mark, spec.limits)
+        except OSError as error:
+            what = f"{mark.unit} could not be started: its control group cannot be made: {error}"
+            raise SpawnFailed(what) from error
 
     def _fork(self, attempt: Attempt, mark: Mark, given: Credentials, stdout: int, stderr: int) -> int:
         try:
@@ -128,6 +152,19 @@ def _at_least_one(given: Credentials) -> list[int] | None:
     if given.groups is None:
         return None
     return list(given.groups) or [os.getegid() if given.gid is None else given.gid]
+
+
+def _limit(pid: int, mark: Mark, spec: AgentSpec, group: ControlGroup | None) -> None:
+    """Hold a new process to its limits, or take the start back: one without them is not what was asked for."""
+    if not spec.limits.bounds_anything:
+        return
+    try:
+        limit_process(pid, spec.limits)
+        if group is not None:
+            group.join(pid)
+    except (OSError, ValueError) as error:
+        _undo(pid)
+        raise SpawnFailed(f"{mark.unit} could not be started: its limits cannot be set: {error}") from error
 
 
 def _queue(pid: int, nice: int) -> None:

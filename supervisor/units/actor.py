@@ -312,7 +312,8 @@ class UnitActor(Actor[UnitMessage]):
         # While a successor is being started, nothing is to compete with that: a line costs as much as the decision.
         if self._untold is not None and self.condition.phase is not Phase.SPAWNING:
             self._tell_the_log()
-        self._view = view_of(record, status)
+        enforcement = self._services.permits.enforcement(record.spec)
+        self._view = view_of(record, evolve(status, limits=enforcement) if enforcement else status)
         self._services.roster.show(self._view)
 
     def _tell_the_log(self) -> None:

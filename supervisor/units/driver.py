@@ -50,6 +50,8 @@ class ExitStatus:
     core_dumped: bool = False
     out_of_memory: bool = False
     known: bool = True
+    over_limit: str = ""
+    """Where it ended for a limit of its own: a sentence that says so."""
 
 
 OnExit: TypeAlias = Callable[[ExitStatus], None]

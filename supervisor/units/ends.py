@@ -31,6 +31,8 @@ def judge(status: ExitStatus, spec: UnitSpec, *, up_for: float) -> Judgement:
     if not status.known:
         return Judgement(EndReason.UNKNOWN, failed=True, detail="ended while nobody was looking; how is not known")
     after = f" after {span(up_for)}"
+    if status.over_limit and status.code not in spec.success_exit_codes:
+        return Judgement(EndReason.LIMIT, failed=True, detail=f"{how(status)}{after}: {status.over_limit}")
     if status.signal is None:
         wanted = status.code in spec.success_exit_codes
         reason = EndReason.EXITED if wanted else EndReason.CRASHED

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from supervisor.errors import InvalidInput, Problem
 from supervisor.units.spec import AgentDefinition
+
+NOTHING: Final[Mapping[str, str]] = {}
 
 
 class Permits(Protocol):
@@ -14,6 +16,9 @@ class Permits(Protocol):
 
     def concerns(self, spec: Any) -> bool:  # noqa: ANN401 - which specs those are, only the driver's side knows
         """Tell, at once, whether a spec asks for anything that may be refused."""
+
+    def enforcement(self, spec: Any) -> Mapping[str, str]:  # noqa: ANN401
+        """Say, at once, how each limit of a spec is enforced, by its key, for those where machines differ."""
 
     async def problems(self, spec: Any) -> Sequence[Problem]:  # noqa: ANN401
         """Return every reason against a spec, with paths into it."""
@@ -25,6 +30,10 @@ class AnythingGoes:
     def concerns(self, _spec: object) -> bool:
         """Say no."""
         return False
+
+    def enforcement(self, _spec: object) -> Mapping[str, str]:
+        """Say nothing."""
+        return NOTHING
 
     async def problems(self, _spec: object) -> Sequence[Problem]:
         """Return nothing."""

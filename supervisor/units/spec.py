@@ -186,7 +186,8 @@ class AgentSpec(UnitSpec):
     @property
     def is_judged(self) -> bool:
         """Whether anything is to be looked at while it runs."""
-        found = (self.readiness, self.liveness, self.limits.runtime, self.limits.silence)
+        limits = self.limits
+        found = (self.readiness, self.liveness, limits.runtime, limits.silence, limits.memory, limits.processes)
         return any(each is not None for each in found)
 
     @property

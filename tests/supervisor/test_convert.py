@@ -22,6 +22,7 @@ from supervisor.convert import (
 from supervisor.errors import InvalidInput, MalformedRequest
 from supervisor.runtime.policy import OnGiveUp, RestartType
 from supervisor.units.log_settings import LogSettings
+from supervisor.units.probes.spec import Limits
 from supervisor.units.quantities import Duration, SignalName, Size
 from supervisor.units.spec import REDACTED, RESERVED_ENVIRONMENT, AgentDefinition, AgentSpec, BackoffSpec
 from supervisor.units.status import EndReason, Kind, LastExit, UnitStatus, UnitView
@@ -64,6 +65,14 @@ specs = st.builds(
     command=words,
     directory=st.none() | plain,
     environment=st.dictionaries(variables, plain.filter(lambda text: text != REDACTED), max_size=3),
+    limits=st.builds(
+        Limits,
+        memory=st.none() | st.integers(1 << 20, 1 << 40).map(Size),
+        cpu=st.none() | st.floats(0.01, 64),
+        processes=st.none() | st.integers(1, 1000),
+        open_files=st.none() | st.integers(3, 1000),
+        core=st.none() | st.integers(0, 1 << 40).map(Size),
+    ),
     user=st.none() | st.sampled_from(["www-data", 33]),
     group=st.none() | st.just("adm"),
     groups=st.none() | st.lists(st.sampled_from(["adm", 44]), max_size=2).map(tuple),

@@ -60,6 +60,12 @@ class Instruments(Protocol):
         thread.
         """
 
+    async def watch_usage(self, unit: str, incarnation: int, spec: AgentSpec, exceeded: Callable[[str], None]) -> None:
+        """Call ``exceeded`` with a sentence once an incarnation takes more than its limits, and return.
+
+        Returns at once where the kernel sees to that.
+        """
+
 
 class NoInstruments:
     """For units that nobody probes. Using it is a defect."""
@@ -97,3 +103,7 @@ class NoInstruments:
         raise HoodyBug(
             f"nobody reads what incarnation {incarnation} of {unit!r} writes ({wanted}, {found}, {only_new})"
         )
+
+    async def watch_usage(self, unit: str, incarnation: int, spec: AgentSpec, exceeded: Callable[[str], None]) -> None:
+        """Refuse."""
+        raise HoodyBug(f"nobody can tell what incarnation {incarnation} of {unit!r} uses ({spec.limits}, {exceeded})")

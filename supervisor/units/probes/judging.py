@@ -121,6 +121,8 @@ class Judging:
                 nursery.start_soon(self._limit_runtime, spec.limits.runtime)
             if spec.limits.silence is not None:
                 nursery.start_soon(self._limit_silence, spec.limits.silence)
+            if spec.limits.bounds_a_group:
+                nursery.start_soon(self._limit_usage, spec)
 
     # ---- readiness ----
 
@@ -285,6 +287,10 @@ class Judging:
             await trio.sleep(limit - quiet)
         self._condemn(EndReason.STALLED, f"it wrote nothing for {span(limit)}")
 
+    async def _limit_usage(self, spec: AgentSpec) -> None:
+        exceeded = partial(self._condemn, EndReason.LIMIT)
+        await self._docket.instruments.watch_usage(self._docket.unit, self._number, spec, exceeded)
+
     def _condemn(self, cause: EndReason, detail: str) -> None:
         self._report(Condemned(self._number, cause, detail))
 
@@ -297,5 +303,6 @@ def _sign_of(probe: Probe) -> str:
 
 def _beside(spec: AgentSpec, argv: tuple[str, ...]) -> AgentSpec:
     """Return the spec of a command that runs as the unit does, and is itself neither probed nor timed."""
-    limits = evolve(spec.limits, runtime=None, silence=None)
+    # Nor counted: its memory is not the unit's, and a group of its own per look would be the dearer part of it.
+    limits = evolve(spec.limits, runtime=None, silence=None, memory=None, cpu=None, processes=None)
     return evolve(spec, command=argv, shell=False, readiness=None, liveness=None, limits=limits)

@@ -12,7 +12,7 @@ from attrs.validators import ge
 
 from supervisor.units.probes.pattern import check_pattern
 from supervisor.units.probes.target import parse_tcp, parse_url
-from supervisor.units.quantities import Duration
+from supervisor.units.quantities import Duration, Size
 
 WAYS: Final = ("http", "tcp", "exec", "log", "heartbeat", "notify")
 """The keys of which a probe has exactly one: the way in which it looks."""
@@ -165,6 +165,19 @@ def _positive(_instance: object, _attribute: object, value: Duration | None) -> 
         raise ValueError(f"must be 10ms or longer, got {value:g} s; leave it out for no limit")
 
 
+def _some_processors(_instance: object, _attribute: object, value: float | None) -> None:
+    if value is not None and not 0.01 <= value <= 4096:
+        raise ValueError(f"must be between 0.01 and 4096 processors, got {value:g}")
+
+
+def _between(least: int, most: int) -> Validator:
+    def check(_instance: object, _attribute: object, value: int | None) -> None:
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"must be between {least} and {most}, got {value}")
+
+    return check
+
+
 @frozen(kw_only=True)
 class Limits:
     """What an incarnation may take at most. What is left out is not limited."""
@@ -173,3 +186,25 @@ class Limits:
     """How long it may run."""
     silence: Duration | None = field(default=None, validator=_positive)
     """How long it may write nothing, to neither of its outputs."""
+    memory: Size | None = field(default=None, validator=_between(1 << 20, 1 << 60))
+    """How much memory it may use, with everything that it has started."""
+    cpu: float | None = field(default=None, validator=_some_processors)
+    """How many processors it may use, with everything that it has started: 1.5 is one and a half."""
+    processes: int | None = field(default=None, validator=_between(1, 4_000_000))
+    """How many processes and threads it may have."""
+    open_files: int | None = field(default=None, validator=_between(3, 1 << 30))
+    """How many files each of its processes may have open."""
+    core: Size | None = None
+    """How large a core dump may be; 0 for none."""
+    file_size: Size | None = None
+    """How large a file may be that it writes."""
+
+    @property
+    def bounds_a_group(self) -> bool:
+        """Whether anything is limited that all of its processes share."""
+        return any(each is not None for each in (self.memory, self.cpu, self.processes))
+
+    @property
+    def bounds_anything(self) -> bool:
+        """Whether anything beside its time is limited."""
+        return self.bounds_a_group or any(each is not None for each in (self.open_files, self.core, self.file_size))

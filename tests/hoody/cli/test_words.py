@@ -122,6 +122,8 @@ def test_flags_become_keys() -> None:
         groups=("adm", "44"),
         umask="027",
         nice=5,
+        memory=512 << 20,
+        cpu=1.5,
         readiness=("http=http://127.0.0.1/?a=b", "interval=250ms", "successes=2"),
         liveness=("notify", "failures=5"),
         silence=600.0,
@@ -145,7 +147,7 @@ def test_flags_become_keys() -> None:
         "nice": 5,
         "readiness": {"http": "http://127.0.0.1/?a=b", "interval": "250ms", "successes": 2},
         "liveness": {"notify": True, "failures": 5},
-        "limits": {"silence": 600.0},
+        "limits": {"memory": 512 << 20, "cpu": 1.5, "silence": 600.0},
         "backoff": {"max": 30.0},
         "stop_timeout": 5.0,
     }

@@ -26,7 +26,8 @@ from supervisor.store.codec import (
 from supervisor.store.messages import LiveRecord, Progress
 from supervisor.units.driver import Identity
 from supervisor.units.log_settings import LogSettings
-from supervisor.units.quantities import Duration, SignalName
+from supervisor.units.probes.spec import Limits
+from supervisor.units.quantities import Duration, SignalName, Size
 from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import Counters, EndReason, Kind, LastExit, State
 
@@ -42,6 +43,14 @@ specs = st.builds(
     command=st.one_of(st.lists(word, min_size=1, max_size=4).map(tuple), st.just("run 'a b'"), st.just("sleep 1")),
     directory=st.none() | text,
     environment=st.dictionaries(st.text("ABC_", min_size=1, max_size=5), text, max_size=3),
+    limits=st.builds(
+        Limits,
+        memory=st.none() | st.integers(1 << 20, 1 << 40).map(Size),
+        cpu=st.none() | st.floats(0.01, 64),
+        processes=st.none() | st.integers(1, 1000),
+        open_files=st.none() | st.integers(3, 1000),
+        core=st.none() | st.integers(0, 1 << 40).map(Size),
+    ),
     user=st.none() | st.sampled_from(["www-data", 33]),
     group=st.none() | st.just("adm"),
     groups=st.none() | st.lists(st.sampled_from(["adm", 44]), max_size=2).map(tuple),

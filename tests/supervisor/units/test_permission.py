@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from attrs import evolve
@@ -19,6 +19,9 @@ class NoUsers:
 
     def concerns(self, spec: AgentSpec) -> bool:
         return spec.user is not None
+
+    def enforcement(self, _spec: AgentSpec) -> Mapping[str, str]:
+        return {}
 
     async def problems(self, spec: AgentSpec) -> Sequence[Problem]:
         return (Problem("user", f"there is no user {spec.user!r} on this machine"),)
