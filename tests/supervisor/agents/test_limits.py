@@ -12,7 +12,7 @@ import pytest
 import trio
 from attrs import evolve
 
-from supervisor.agents.cgroups import ControlGroups
+from supervisor.agents.cgroups import ControlGroup, ControlGroups
 from supervisor.agents.host import Host
 from supervisor.agents.limits import (
     NOT_ENFORCED,
@@ -52,6 +52,10 @@ async def grouped(tmp_path: Path, subreaper: Host) -> AsyncIterator[ProcessWorld
             pytest.skip("no control groups may be made here")
         folders = [each.folder for each in world.driver.groups.hierarchies.values()]
         yield world
+        for folder in folders:
+            for group in [ControlGroup((leaf,)) for leaf in folder.iterdir() if leaf.is_dir()]:
+                group.kill()
+                await world.until(group.remove)
     assert not [folder for folder in folders if folder.exists()]
 
 
@@ -93,11 +97,10 @@ async def test_limits_of_a_process_are_set_on_it_and_on_nothing_else(world: Proc
 
 
 async def test_a_file_that_grows_too_large_ends_its_writer(world: ProcessWorld) -> None:
-    script = "trap - XFSZ; exec head -c 3000000 /dev/zero >big"
+    limited_by_now = "until [ $(ulimit -f) != unlimited ]; do sleep 0.01; done"
+    script = f"{limited_by_now}; trap - XFSZ; exec head -c 3000000 /dev/zero >big"
 
-    status = await world.run(
-        limited(world.shell("until [ $(ulimit -f) != unlimited ]; do sleep 0.01; done; " + script), file_size=Size(MIB))
-    )
+    status = await world.run(limited(world.shell(script), file_size=Size(MIB)))
 
     assert status.signal == signal.SIGXFSZ
     assert (world.folder / "big").stat().st_size == MIB
@@ -152,7 +155,8 @@ async def test_an_end_within_the_limit_is_not_blamed_on_it(grouped: ProcessWorld
 
 
 async def test_no_more_processes_can_be_made_than_allowed(grouped: ProcessWorld) -> None:
-    script = "until grep -q hoody- /proc/self/cgroup; do sleep 0.01; done; for n in 1 2 3 4 5 6; do sleep 1000 & done; exit 0"
+    joined = "until grep -q hoody- /proc/self/cgroup; do sleep 0.01; done"
+    script = f"{joined}; for n in 1 2 3 4 5 6; do sleep 1000 & done; exit 0"
 
     status = await grouped.run(limited(grouped.shell(script), processes=4))
 
