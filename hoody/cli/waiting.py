@@ -2,8 +2,8 @@
 
     goal       over when                                          exit code
     ready      it is ready                                        0
-    healthy    its liveness probe passes; without one: it is      0
-               ready
+    healthy    it is ready, and its liveness probe, if it has     0
+               one, passes
     running    its state is RUNNING                               0
     stopped    nothing of it runs and no next try is due          that of the program's last end
     exited     the incarnation that was there first has ended     that of the program's end, restarted or not
@@ -50,9 +50,8 @@ def _is_there(goal: Goal, unit: Unit) -> bool:
     status = unit["status"]
     if goal == "running":
         return status["state"] == "RUNNING"
-    if goal == "healthy" and status["health"] != "none":
-        return status["health"] == "healthy"
-    return status["ready"]
+    well = goal == "ready" or status["health"] in {"healthy", "none"}
+    return status["ready"] and well
 
 
 def exit_code(last: LastExit | None) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from attrs import frozen
+import trio
+from attrs import field, frozen
 
 from supervisor.agents.beside import run_beside
 from supervisor.agents.environment import notify_name
@@ -15,6 +17,9 @@ from supervisor.logs.listening import Listener
 from supervisor.units.probes.instruments import Finished
 from supervisor.units.spec import AgentSpec
 
+AT_ONCE: Final = 8
+"""So many probing commands run at the same time: a thousand agents that are probed must not be a thousand processes."""
+
 
 @frozen
 class AgentInstruments:
@@ -23,6 +28,7 @@ class AgentInstruments:
     _driver: ProcessDriver
     _listener: Listener
     _sampler: Sampler
+    turns: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(AT_ONCE))
 
     async def run(self, unit: str, spec: AgentSpec) -> Finished:
         """Run a command beside a unit."""

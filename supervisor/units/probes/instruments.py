@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import trio
 from attrs import frozen
 
 from supervisor.errors import HoodyBug
@@ -22,6 +23,10 @@ class Finished:
 
 class Instruments(Protocol):
     """Looks at what runs."""
+
+    @property
+    def turns(self) -> trio.CapacityLimiter:
+        """How many probing commands may run at the same time; to be held while :meth:`run` does."""
 
     async def run(self, unit: str, spec: AgentSpec) -> Finished:
         """Run a command beside a unit and return when it has ended and nothing of it is left.
@@ -69,6 +74,11 @@ class Instruments(Protocol):
 
 class NoInstruments:
     """For units that nobody probes. Using it is a defect."""
+
+    @property
+    def turns(self) -> trio.CapacityLimiter:
+        """Refuse."""
+        raise HoodyBug("there is nothing to run a probing command with")
 
     async def run(self, unit: str, spec: AgentSpec) -> Finished:
         """Refuse."""

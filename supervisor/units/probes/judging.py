@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -208,8 +209,10 @@ class Judging:
         look, began = self._way_of_looking(probe), trio.current_time()
         while True:
             failure: str | None = f"no answer within {span(probe.timeout)}"
-            with trio.move_on_after(probe.timeout):
-                failure = await look()
+            # Waiting for its turn is no fault of the unit's, so the time of the look begins after that.
+            async with nullcontext() if probe.exec is None else self._docket.instruments.turns:
+                with trio.move_on_after(probe.timeout):
+                    failure = await look()
             age = trio.current_time() - began
             after = observe(gauge, probe, failure, age=age)
             told(gauge, after)

@@ -29,6 +29,7 @@ class FakeInstruments:
     """How a probing command ends, by its first word; text: why it cannot be started. It passes if it is not in here."""
     takes: float = 0.0
     """Seconds that a command takes."""
+    turns: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(8))
     runs: list[tuple[float, str]] = field(factory=list)
     """When which command was run."""
     cancelled: int = 0

@@ -263,6 +263,17 @@ async def test_liveness_waits_until_it_has_been_ready(units: Units, tools: FakeI
     assert (await status(units)).incarnation == 1
 
 
+async def test_a_look_that_waits_for_its_turn_is_not_late(units: Units, tools: FakeInstruments) -> None:
+    tools.turns.total_tokens = 1
+    tools.takes = 1.5
+    for number in range(5):
+        await units.create(f"web-{number}", spec("web", liveness=checking(failures=1)))
+    await trio.sleep(60)
+
+    assert units.services.roster.counts().by_health == {"healthy": 5}
+    assert tools.cancelled == 0
+
+
 # ---- limits of time ----
 
 
