@@ -52,7 +52,7 @@ def measure(wanted: dict[str, list[str]], environment: dict[str, str], runs: int
     for turn in range(runs + 2):
         for name in random.sample(list(wanted), len(wanted)):
             begun = time.perf_counter()
-            # The other supervisor's package has the name of one of ours, so it must not see this tree.
+            # As for supervisord itself.
             variables = {**environment, "PYTHONPATH": ""} if name == SUPERVISORCTL else environment
             process = subprocess.Popen(wanted[name], env=variables, stdout=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
@@ -94,7 +94,10 @@ def supervisord(folder: Path) -> Iterator[str | None]:
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
         f"[supervisorctl]\nserverurl=unix://{folder}/s.sock\n[program:sleeper]\ncommand=sleep 10000\n"
     )
-    process = subprocess.Popen([str(Path(venv) / "bin" / "supervisord"), "-n", "-c", str(configuration)])
+    # Its package has the name of one of ours, so it must not see this tree.
+    environment = {**os.environ, "PYTHONPATH": ""}
+    command = [str(Path(venv) / "bin" / "supervisord"), "-n", "-c", str(configuration)]
+    process = subprocess.Popen(command, env=environment)
     try:
         while not (folder / "s.sock").exists():
             if process.poll() is not None:
