@@ -50,6 +50,9 @@ class _Pipe:
         """Return a copy of the pipe's end."""
         return os.dup(self.descriptor)
 
+    def begun(self, unit: str) -> None:
+        """Do nothing."""
+
 
 @define(eq=False)
 class _Run:

@@ -18,6 +18,12 @@ class Output(Protocol):
         the start, with their sentence.
         """
 
+    def begun(self, unit: str) -> None:
+        """Take note that the process exists which the descriptors were opened for.
+
+        Called from the same thread. Whatever of :meth:`open` the process need not wait for belongs here. Never raises.
+        """
+
 
 class Discard:
     """An output that keeps nothing."""
@@ -25,3 +31,6 @@ class Discard:
     def open(self, unit: str, stream: Stream, incarnation: int) -> int:  # noqa: ARG002 - the protocol names them
         """Return a descriptor of ``/dev/null``."""
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+    def begun(self, unit: str) -> None:
+        """Do nothing."""

@@ -65,11 +65,13 @@ class Spawner:
             if given.nice is not None:
                 _queue(pid, given.nice)
             _limit(pid, mark, spec, group)
-            return evolve(_hold(attempt, pid), group=group)
+            spawned = evolve(_hold(attempt, pid), group=group)
         except HoodyError:
             if group is not None:
                 group.remove()
             raise
+        (output or self.output).begun(mark.unit)
+        return spawned
 
     def _launch(self, attempt: Attempt, mark: Mark, given: Credentials, output: Output) -> int:
         opened: list[int] = []

@@ -109,18 +109,26 @@ class Source:
                 self._pipe_size = self._capacity = enlarge(self.fd, self._pipe_size)
             return Visit(moved, fill, rotated=self.sink.rotations != rotations)
 
-    def begin(self, incarnation: int, now: int) -> None:
+    def begin(self, incarnation: int) -> None:
         """Attribute what is written from now on to ``incarnation``, and what waits in the FIFO to the one before.
 
-        A disk that cannot be written just now does not matter: the index is told with the next byte.
+        Touches no file: the index is told by :meth:`put_down`, or with the next byte.
         """
         with self.locked():
-            waiting = self._mover.pending(self.fd)
-            if waiting:
-                self._upcoming.append((self.total + waiting, incarnation))
-                return
-            with self._files():
-                self._switch(incarnation, now)
+            beginning = self.total + self._mover.pending(self.fd)
+            if self._upcoming and self._upcoming[-1][0] == beginning:
+                self._upcoming.pop()  # whoever was to begin here has written nothing
+            self._upcoming.append((beginning, incarnation))
+
+    def put_down(self, now: int) -> None:
+        """Tell the index who writes now, unless bytes of the one before still wait.
+
+        Where the stream is being moved, or its disk cannot be written just now, the index is told with the next byte.
+        """
+        with suppress(Busy), self.locked(0.0):
+            if not self.closed:
+                with self._files():
+                    self._begin_due(now)
 
     def pending(self, *, patience: float = LOCK_TIMEOUT) -> int:
         """Return how many bytes wait in the FIFO."""
@@ -179,8 +187,7 @@ class Source:
             self.incarnation = last.incarnation if last else 0
         moved = 0
         while moved < _MOST_PER_VISIT:
-            while self._upcoming and self._upcoming[0][0] <= self.total:
-                self._switch(self._upcoming.pop(0)[1], now)
+            self._begin_due(now)
             limit = self._upcoming[0][0] - self.total if self._upcoming else CHUNK
             taken = self.sink.take(self._mover, self.fd, limit, now, self.incarnation)
             moved += taken.moved
@@ -190,6 +197,10 @@ class Source:
             if taken.dry:
                 break
         return moved
+
+    def _begin_due(self, now: int) -> None:
+        while self._upcoming and self._upcoming[0][0] <= self.total:
+            self._switch(self._upcoming.pop(0)[1], now)
 
     def _switch(self, incarnation: int, now: int) -> None:
         self.incarnation = incarnation

@@ -133,8 +133,18 @@ class LogStore:
         belongs to the incarnation before. Raises ``OSError`` where the FIFO cannot be made.
         """
         source = self._table.attach(check_name(unit), stream)
-        source.begin(incarnation, time.time_ns())
+        source.begin(incarnation)
         return os.open(source.path, os.O_RDWR | os.O_CLOEXEC)
+
+    def begun(self, unit: str) -> None:
+        """Put down on disk whose output comes from here on, now that the incarnation exists.
+
+        From any thread; may take a moment. Left out where the disk is not at hand: then it comes with the next byte.
+        """
+        for stream in STREAMS:
+            source = self._table.sources.get((unit, stream))
+            if source is not None:
+                source.put_down(time.time_ns())
 
     def configure(self, unit: str, settings: LogSettings) -> None:
         """Say how the logs of a unit are kept, from the next byte on. Never waits."""

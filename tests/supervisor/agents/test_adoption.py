@@ -14,6 +14,7 @@ import pytest
 
 from supervisor.agents.identity import identity_of, read_stat
 from supervisor.agents.marks import Mark
+from supervisor.agents.output import Discard
 from supervisor.errors import DriverError
 from supervisor.units.driver import ExitStatus, Identity, Launch
 from tests.supervisor.agents.world import ProcessWorld
@@ -142,7 +143,7 @@ async def test_a_start_that_the_system_does_not_answer_is_given_up_and_ended_whe
     release = threading.Event()
     real = world.driver._spawner.output.open
 
-    class Hung:
+    class Hung(Discard):
         def open(self, unit: str, stream: object, incarnation: int) -> int:
             release.wait(10)
             return real(unit, "stdout", incarnation)

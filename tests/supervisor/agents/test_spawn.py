@@ -92,7 +92,7 @@ async def test_a_shell_command_is_run_by_the_shell(world: ProcessWorld) -> None:
 async def test_output_goes_where_the_output_says_and_nothing_stays_open_here(tmp_path: Path) -> None:
     opened: list[tuple[str, str, int]] = []
 
-    class ToFiles:
+    class ToFiles(Discard):
         def open(self, unit: str, stream: str, incarnation: int) -> int:
             opened.append((unit, stream, incarnation))
             return os.open(tmp_path / stream, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)

@@ -117,6 +117,44 @@ def make_source(tmp_path: Path, **settings: object) -> Source:
     )
 
 
+def test_who_writes_is_put_down_once_there_is_somebody_and_not_before(tmp_path: Path) -> None:
+    """A start waits for no file; whose bytes come next is known all the same."""
+    source = make_source(tmp_path)
+
+    source.begin(7)
+    before = (tmp_path / "web").exists()
+    source.put_down(NANO)
+
+    assert (False, 7) == (before, source.latest_incarnation)
+    assert source.sink.file.last is not None
+    assert source.sink.file.last.incarnation == 7
+    source.close(remove=True)
+
+
+def test_what_is_written_before_it_is_put_down_belongs_to_whoever_wrote_it(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    source.begin(1)
+    os.write(source.fd, b"one\n")
+    source.begin(2)
+    source.put_down(NANO)
+    waiting = source.incarnation
+    source.visit(NANO)
+    source.put_down(NANO)
+
+    assert (1, 2) == (waiting, source.incarnation)
+    source.close(remove=True)
+
+
+def test_starts_that_come_to_nothing_do_not_pile_up(tmp_path: Path) -> None:
+    source = make_source(tmp_path)
+    for incarnation in range(1, 1000):
+        source.begin(incarnation)
+
+    assert len(source._upcoming) == 1
+    assert source.latest_incarnation == 999
+    source.close(remove=True)
+
+
 def test_the_buffer_of_a_busy_stream_is_enlarged_and_that_of_a_quiet_one_is_not(tmp_path: Path) -> None:
     source = make_source(tmp_path)
     os.write(source.fd, b"x" * 100)
