@@ -125,7 +125,7 @@ def test_who_writes_is_put_down_once_there_is_somebody_and_not_before(tmp_path: 
     before = (tmp_path / "web").exists()
     source.put_down(NANO)
 
-    assert (False, 7) == (before, source.latest_incarnation)
+    assert (before, source.latest_incarnation) == (False, 7)
     assert source.sink.file.last is not None
     assert source.sink.file.last.incarnation == 7
     source.close(remove=True)
@@ -141,7 +141,7 @@ def test_what_is_written_before_it_is_put_down_belongs_to_whoever_wrote_it(tmp_p
     source.visit(NANO)
     source.put_down(NANO)
 
-    assert (1, 2) == (waiting, source.incarnation)
+    assert (waiting, source.incarnation) == (1, 2)
     source.close(remove=True)
 
 
