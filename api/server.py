@@ -18,6 +18,7 @@ from api.services import Services
 from api.work import Work
 from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
+from supervisor.events import EventLog
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader
 from supervisor.runtime import ServiceContext
@@ -43,12 +44,14 @@ class HttpService:
         logs: LogReader,
         health: HealthWatch,
         meter: Meter,
+        events: EventLog,
         grace: float = GRACE,
     ) -> None:
         self._control = control
         self._logs = logs
         self._health = health
         self._meter = meter
+        self._events = events
         self._listening = listening
         self._grace = grace
         self._port = listening.port
@@ -71,6 +74,8 @@ class HttpService:
                 logs=self._logs,
                 health=self._health,
                 meter=self._meter,
+                events=self._events,
+                stopping=context.stopping,
                 work=Work(jobs),
                 url=self.url,
             )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+import trio
 from attrs import field, frozen
 
 from api.answers import LatestText, UnitTexts
+from api.streams import Followers
 from api.work import Work
 from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
+from supervisor.events import EventLog
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader
 from supervisor.runtime import ActorRef, Reply, System
@@ -31,8 +34,12 @@ class Services:
     logs: LogReader
     health: HealthWatch
     meter: Meter
+    events: EventLog
     work: Work
     url: str
+    stopping: trio.Event
+    """Set when the service is about to end: whatever goes on without an end of its own says good-bye then."""
+    followers: Followers = field(factory=Followers)
     texts: UnitTexts = field(factory=UnitTexts)
     health_text: LatestText = field(factory=LatestText)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from api.endpoints import Endpoint
-from api.routes import agents, control, daemon, declared, listing, logs, probes, reference, stats
+from api.routes import agents, control, daemon, declared, events, listing, logs, probes, reference, stats
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *probes.routes,
@@ -17,4 +17,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *stats.routes,
     *declared.routes,
     *reference.routes,
+    *events.routes,
 )

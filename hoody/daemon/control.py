@@ -46,6 +46,11 @@ class Control:
         self.bequeath: Callable[[], Inheritance] | None = None
         """How to find that out. The daemon sets it before it serves."""
         self._tokens = tokens
+        self._at_stop: list[Callable[[bool], None]] = []
+
+    def at_stop(self, told: Callable[[bool], None]) -> None:
+        """Have ``told`` called when the end is asked for, with whether units are left running."""
+        self._at_stop.append(told)
 
     def verify_token(self, token: bytes) -> bool:
         """Tell whether ``token`` is the present bearer token."""
@@ -84,4 +89,6 @@ class Control:
             return
         _log.info("asked to end", extra={"leave_units": leave_units})
         self.departure.take_units = not leave_units
+        for told in self._at_stop:
+            told(leave_units)
         self.stopping.set()

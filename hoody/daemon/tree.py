@@ -3,6 +3,7 @@
     hoody (rest for one)
     +- base (one for one)
     |  +- store        the state on disk
+    |  +- events       numbers what happens and writes it down
     |  +- logs         moves what units write into their log files
     |  +- processes    learns of the ends of processes
     |  +- reclaim      finds what an earlier daemon left behind, once, then ends
@@ -24,6 +25,7 @@ Where the base as a whole has failed, what stands on it is started again after i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +48,7 @@ from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.agents.sampling import Sampler
+from supervisor.events import DaemonStarted, DaemonStopping, EventLog
 from supervisor.health import HealthWatch
 from supervisor.logs import Holder, LogReader, LogStore
 from supervisor.logs.listening import Listener
@@ -64,6 +67,8 @@ from supervisor.units.departing import Departing
 from supervisor.units.directory import unit_children
 from supervisor.units.services import UnitServices
 
+EVENTS_STOP: Final = 10.0
+"""Seconds for the events to be written that happened last."""
 LOGS_STOP: Final = 10.0
 """Seconds for the logs to take in what was written last."""
 ONCE: Final = RestartPolicy(restart=RestartType.TEMPORARY)
@@ -84,6 +89,7 @@ class Parts:
     logs: LogStore
     listening: Listening
     units: UnitServices
+    events: EventLog
     store: StoreReport
     meter: ProcessMeter
     health: HealthWatch
@@ -121,6 +127,10 @@ def make_parts(
         instruments=AgentInstruments(driver, Listener(logs), Sampler(control.instance)),
         logs=logs,
     )
+    events = EventLog(wall=utc_now)
+    events.watch(units.roster)
+    events.tell(DaemonStarted(version=control.version, pid=os.getpid(), instance=control.instance))
+    control.at_stop(lambda leave_units: events.tell(DaemonStopping(leave_units=leave_units)))
     store = StoreReport()
     return Parts(
         home=home,
@@ -129,6 +139,7 @@ def make_parts(
         logs=logs,
         listening=listening,
         units=units,
+        events=events,
         store=store,
         meter=ProcessMeter(control.instance),
         health=HealthWatch(store, logs=logs.health, lost_lines=lost_lines),
@@ -144,6 +155,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
         "base",
         children=[
             store_child(lambda: Database(database, now=utc_now), parts.store),
+            ChildSpec("events", parts.events.serve, shutdown=Shutdown.within(EVENTS_STOP)),
             ChildSpec("logs", parts.logs.serve, shutdown=Shutdown.within(LOGS_STOP)),
             ChildSpec("processes", parts.driver.serve),
             ChildSpec("reclaim", Reclaim(parts.driver, wall=utc_now), restart=ONCE),
@@ -165,6 +177,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
                     logs=LogReader(parts.logs.logs, parts.logs),
                     health=parts.health,
                     meter=parts.meter,
+                    events=parts.events,
                 ),
                 shutdown=Shutdown.within(HTTP_SHUTDOWN),
             ),

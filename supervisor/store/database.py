@@ -22,9 +22,13 @@ from supervisor.store.codec import (
     encode_spec,
     encode_time,
 )
+from supervisor.store.events import EventOutcome, carry_out_event
 from supervisor.store.health import Finding
 from supervisor.store.messages import (
+    AppendEvents,
+    FindEvents,
     ForgetUnit,
+    GetEventBounds,
     LoadUnit,
     LoadUnits,
     NoteProgress,
@@ -40,7 +44,7 @@ from supervisor.store.words import storage_error
 from supervisor.units.names import check_name
 from supervisor.units.status import Desired, Kind
 
-Outcome: TypeAlias = "UnitRecord | tuple[UnitRecord, ...] | HoodyError | None"
+Outcome: TypeAlias = "UnitRecord | tuple[UnitRecord, ...] | EventOutcome | HoodyError | None"
 """The answer to one request: its value, or the error that it is refused with."""
 
 Opener: TypeAlias = Callable[[Path, Callable[[], datetime]], Opened]
@@ -61,6 +65,8 @@ _LOAD: Final = """
 select kind, name, workspace, labels, revision, created_at, spec, desired, source, document
 from units left join progress using (kind, name) where kind = ?
 """
+
+_NOT_FORCED: Final = (NoteProgress, AppendEvents, FindEvents, GetEventBounds)
 
 _Row: TypeAlias = tuple[Any, ...]
 # Whatever the file holds: it is decoded column by column.
@@ -99,12 +105,12 @@ class Database:
     def carry_out(self, batch: Sequence[StoreRequest]) -> list[Outcome]:
         """Carry out a batch in its order, in one transaction, and return one outcome per request.
 
-        On return everything is on disk; after a ``StorageError`` nothing of it is. A batch of nothing but progress
-        notes is handed to the kernel and not forced to the disk: it survives the death of the daemon, and a loss of
-        power makes what it says (which processes live) untrue anyway.
+        On return everything is on disk; after a ``StorageError`` nothing of it is. A batch of nothing but events and
+        progress notes is handed to the kernel and not forced to the disk: it survives the death of the daemon, and a
+        loss of power makes what it says (which processes live) untrue anyway.
         """
         connection = self._opened()
-        forced = not all(isinstance(request, NoteProgress) for request in batch)
+        forced = not all(isinstance(request, _NOT_FORCED) for request in batch)
         try:
             connection.execute(f"pragma synchronous = {'full' if forced else 'normal'}")
             connection.execute("begin immediate")
@@ -167,6 +173,8 @@ class Database:
             case LoadUnit(kind=kind, name=name):
                 row = connection.execute(_LOAD + "and name = ?", (kind.value, name)).fetchone()
                 return None if row is None else self._one_record(row)
+            case AppendEvents() | FindEvents() | GetEventBounds():
+                return carry_out_event(connection, request)
             case _:
                 assert_never(request)
         return None

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from supervisor.runtime import Reply
+from supervisor.store.entry import Entry, Search
 from supervisor.units.driver import Identity
 from supervisor.units.spec import AgentSpec
 from supervisor.units.status import Counters, Desired, Kind, LastExit, State
@@ -123,4 +124,36 @@ class LoadUnit:
     reply_to: Reply[UnitRecord | None]
 
 
-StoreRequest: TypeAlias = SaveUnit | SaveUnits | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit
+@frozen(kw_only=True)
+class AppendEvents:
+    """Write events behind those that are there, and forget those beyond the retention; but never the newest one.
+
+    The newest ``keep`` stay, unless they are of before ``since``. Answers with the number of the oldest that is kept.
+    Survives the death of the daemon, but is not forced to the disk.
+    """
+
+    entries: tuple[Entry, ...]
+    keep: int
+    since: datetime
+    reply_to: Reply[int]
+
+
+@frozen(kw_only=True)
+class FindEvents:
+    """Answer with the events that are searched for, in the order of their numbers."""
+
+    search: Search
+    reply_to: Reply[tuple[Entry, ...]]
+
+
+@frozen(kw_only=True)
+class GetEventBounds:
+    """Answer with the numbers of the oldest and of the newest event; 1 and 0 where there is none."""
+
+    reply_to: Reply[tuple[int, int]]
+
+
+EventRequest: TypeAlias = AppendEvents | FindEvents | GetEventBounds
+StoreRequest: TypeAlias = (
+    SaveUnit | SaveUnits | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit | EventRequest
+)

@@ -35,5 +35,19 @@ create table progress (
 
 _SOURCES: Final = "alter table units add column source text;"
 
-MIGRATIONS: Final[tuple[str, ...]] = (_UNITS, _SOURCES)
+_EVENTS: Final = """
+create table events (
+    number integer primary key,
+    time text not null,
+    type text not null,
+    kind text,
+    name text,
+    document text not null
+);
+
+create index events_of_unit on events (name, number);
+create index events_by_time on events (time);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_UNITS, _SOURCES, _EVENTS)
 """One script per version, oldest first."""

@@ -219,7 +219,7 @@ class UnitActor(Actor[UnitMessage]):
             else:
                 self._obey(effect, event)
         if found.condition is not before:
-            self._show(status_of(found.condition))
+            self._show(status_of(found.condition), event)
             self._hands.release(self._at_hand())
             self._judges.follow(found.condition, self.record.spec, self._on_stage.spawn)
         for tell in tells:
@@ -305,7 +305,7 @@ class UnitActor(Actor[UnitMessage]):
         present = () if condition.at_rest or condition.phase is Phase.BACKOFF else (condition.incarnation,)
         return frozenset((*condition.uncleared, *present))
 
-    def _show(self, status: UnitStatus) -> None:
+    def _show(self, status: UnitStatus, cause: Event | None = None) -> None:
         before, record = self._view, self.record
         if before is not None and before.status.exit is not status.exit:
             self._untold = status
@@ -314,7 +314,7 @@ class UnitActor(Actor[UnitMessage]):
             self._tell_the_log()
         enforcement = self._services.permits.enforcement(record.spec)
         self._view = view_of(record, evolve(status, limits=enforcement) if enforcement else status)
-        self._services.roster.show(self._view)
+        self._services.roster.show(self._view, cause)
 
     def _tell_the_log(self) -> None:
         status, self._untold = self._untold, None

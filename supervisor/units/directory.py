@@ -220,6 +220,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
 
     def first_record(self, definition: AgentDefinition, *, start: bool) -> UnitRecord:
         """Make the record of a unit that was just defined."""
+        self._roster.expect_new(definition.name)
         return UnitRecord(
             kind=self._services.kind,
             name=definition.name,

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from heapq import nsmallest
 from typing import Final, TypeAlias
 
+from attrs import frozen
+
+from supervisor.units.events import Event
 from supervisor.units.messages import HealthCounts
 from supervisor.units.status import Desired, Health, Kind, State, UnitView
 
@@ -19,6 +22,18 @@ MOST_NAMED: Final = 20
 Watcher: TypeAlias = Callable[[str, UnitView | None], None]
 """Called with the name of a unit and its new line, None where it is gone."""
 _TROUBLE: Final = frozenset({State.BACKOFF, State.FATAL})
+
+
+@frozen
+class Change:
+    """A line of the table as it was and as it is; None where there was, or is, none."""
+
+    before: UnitView | None
+    after: UnitView | None
+    cause: Event | None = None
+    """What made it change, where that was something that happened to the unit."""
+    new: bool = False
+    """The unit was just defined, and is not one of an earlier daemon."""
 
 
 def is_unhealthy(view: UnitView) -> bool:
@@ -36,8 +51,10 @@ class Roster:
         "_by_fold",
         "_counts",
         "_crash_loops",
+        "_followers",
         "_health",
         "_kind",
+        "_new",
         "_sorted",
         "_states",
         "_unhealthy",
@@ -56,6 +73,8 @@ class Roster:
         self._sorted: tuple[UnitView, ...] | None = None
         self._counts: HealthCounts | None = None
         self._watchers: tuple[Watcher, ...] = ()
+        self._followers: list[Callable[[Change], None]] = []
+        self._new: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._views)
@@ -67,11 +86,22 @@ class Roster:
         """Call ``watcher`` after every change, in the keeper's own step: it must be quick and must not fail."""
         self._watchers = (*self._watchers, watcher)
 
-    def show(self, view: UnitView) -> None:
-        """Write a unit's line, replacing the earlier one."""
+    def follow(self, follower: Callable[[Change], None]) -> None:
+        """Call ``follower`` with every change before it is entered; as quick and as safe as a watcher."""
+        self._followers.append(follower)
+
+    def expect_new(self, name: str) -> None:
+        """Say that the unit that is shown next under this name is one that has just been defined."""
+        self._new.add(name)
+
+    def show(self, view: UnitView, cause: Event | None = None) -> None:
+        """Write a unit's line, replacing the earlier one; ``cause`` is what made it change."""
         before = self._views.get(view.name)
+        if self._followers:
+            self._tell(Change(before, view, cause, before is None and view.name in self._new))
         if before is None:
             self._by_fold[view.name.casefold()] = view.name
+            self._new.discard(view.name)
         else:
             self._count(before, -1)
         self._views[view.name] = view
@@ -91,6 +121,7 @@ class Roster:
             self._count(view, -1)
             self._unhealthy.discard(name)
             del self._by_fold[name.casefold()]
+            self._tell(Change(view, None))
             self._sorted = self._counts = None
             for watcher in self._watchers:
                 watcher(name, None)
@@ -129,6 +160,10 @@ class Roster:
                 unhealthy_total=len(self._unhealthy),
             )
         return self._counts
+
+    def _tell(self, change: Change) -> None:
+        for follower in self._followers:
+            follower(change)
 
     def _count(self, view: UnitView, by: int) -> None:
         self._states[view.status.state] += by

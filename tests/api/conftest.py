@@ -18,6 +18,7 @@ from attrs import define, field
 from api.listening import listen
 from api.server import HttpService
 from supervisor.agents.stats import ProcessStats, UnitStats
+from supervisor.events import EventLog
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, ServiceContext, Shutdown, Strategy, System, run, supervisor
@@ -103,6 +104,7 @@ class Daemon:
     logs: LogStore
     driver: FakeDriver
     store: StoreReport
+    events: EventLog
 
     async def stop(self) -> float:
         """Stop the whole tree in order; return how long it took."""
@@ -135,8 +137,10 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     store = StoreReport()
     health = HealthWatch(store)
     system.telemetry.attach(health)
+    events = EventLog(wall=lambda: datetime.now(UTC))
+    reader = LogReader(logs.logs, logs)
     http = Crashable(
-        HttpService(control, listening, logs=LogReader(logs.logs, logs), health=health, meter=Figures(), grace=grace)
+        HttpService(control, listening, logs=reader, health=health, meter=Figures(), events=events, grace=grace)
     )
     ended = trio.Event()
 
@@ -150,19 +154,22 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
             shutil.rmtree(folder)
 
     async with fake_driver(**PROGRAMS) as driver, trio.open_nursery() as nursery:
-        units = unit_children(UnitServices(driver=driver)) if agents is None else (agents,)
+        services = UnitServices(driver=driver)
+        events.watch(services.roster)
+        units = unit_children(services) if agents is None else (agents,)
         root = supervisor(
             "hoody",
             strategy=Strategy.REST_FOR_ONE,
             children=[
                 memory_store(Shelf()),
+                ChildSpec("events", events.serve, shutdown=Shutdown.within(2)),
                 ChildSpec("logs", logs.serve, shutdown=Shutdown.within(2)),
                 *units,
                 ChildSpec("http", http, shutdown=Shutdown.within(grace + 1.5)),
             ],
         )
         await nursery.start(live, root)
-        yield Daemon(http, system, control, Client(listening.port), listening.port, ended, logs, driver, store)
+        yield Daemon(http, system, control, Client(listening.port), listening.port, ended, logs, driver, store, events)
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()

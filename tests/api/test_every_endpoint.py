@@ -208,7 +208,7 @@ async def test_the_tree_is_shown_with_its_strategy_and_its_children(daemon: Daem
     got = (await daemon.client.get("/api/v1/tree")).json
 
     assert got["strategy"] == "rest_for_one"
-    assert [child["id"] for child in got["children"]] == ["store", "logs", "agents-units", "agents", "http"]
+    assert [child["id"] for child in got["children"]] == ["store", "events", "logs", "agents-units", "agents", "http"]
 
 
 async def test_the_tree_shows_every_unit_beside_its_keeper(daemon: Daemon) -> None:
@@ -242,7 +242,7 @@ async def test_a_directory_in_trouble_does_not_hide_the_tree(start: Start) -> No
         got = await daemon.client.get("/api/v1/tree")
 
     assert got.status == 200
-    assert [child["id"] for child in got.json["children"]] == ["store", "logs", "agents", "http"]
+    assert [child["id"] for child in got.json["children"]] == ["store", "events", "logs", "agents", "http"]
 
 
 @pytest.mark.parametrize("leave", [True, False])

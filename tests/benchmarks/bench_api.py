@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,7 @@ from api.finishing import Finishing
 from api.listening import Listening, listen
 from api.server import HttpService
 from supervisor.agents.meter import ProcessMeter
+from supervisor.events import EventLog
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, Shutdown, System, run, supervisor
@@ -73,14 +75,15 @@ async def serve_api(listening: Listening, agents: int) -> None:
     system, watch = System(), HealthWatch(StoreReport())
     system.telemetry.attach(watch)
     logs = LogStore(Path("/nonexistent/logs"), Path("/nonexistent/fifos"))
-    service = HttpService(
-        Control(), listening, logs=LogReader(logs.logs, logs), health=watch, meter=ProcessMeter("bench")
-    )  # type: ignore[arg-type]
+    events, reader = EventLog(wall=lambda: datetime.now(UTC)), LogReader(logs.logs, logs)
+    service = HttpService(Control(), listening, logs=reader, health=watch, meter=ProcessMeter("bench"), events=events)  # type: ignore[arg-type]
     async with fake_driver(agent=Program()) as driver, trio.open_nursery() as nursery:
         services = UnitServices(driver=driver)
+        events.watch(services.roster)
         shelf = Shelf()
         children = [
             memory_store(shelf),
+            ChildSpec("events", events.serve),
             *unit_children(services),
             ChildSpec("http", service, shutdown=Shutdown.within(3)),
         ]

@@ -7,8 +7,13 @@ from attrs import define, evolve, field
 
 from supervisor.errors import NotFound, StorageError
 from supervisor.runtime import Actor, ChildSpec, Context, actor
+from supervisor.store.entry import Entry
 from supervisor.store.messages import (
+    AppendEvents,
+    EventRequest,
+    FindEvents,
     ForgetUnit,
+    GetEventBounds,
     LoadUnit,
     LoadUnits,
     NoteProgress,
@@ -28,6 +33,7 @@ class Shelf:
     records: dict[tuple[Kind, str], UnitRecord] = field(factory=dict)
     log: list[StoreRequest] = field(factory=list)
     """Everything that was asked, notes included, in order."""
+    events: list[Entry] = field(factory=list)
     broken: str | None = None
     """The sentence with which writes are refused; None: they work."""
     delay: float = 0.0
@@ -61,6 +67,36 @@ class MemoryStore(Actor[StoreRequest]):
                     shelf.records[kind, name] = evolve(shelf.records[kind, name], progress=progress)
             case SaveUnit() | SaveUnits() | SaveDesired() | ForgetUnit():
                 self._write(message)
+            case AppendEvents() | FindEvents() | GetEventBounds():
+                self._on_events(message)
+
+    def _on_events(self, message: EventRequest) -> None:
+        shelf = self._shelf
+        match message:
+            case AppendEvents(entries=entries, keep=keep, since=since):
+                if shelf.broken is not None:
+                    message.reply_to.fail(StorageError(shelf.broken))
+                    return
+                shelf.events += entries
+                last = shelf.events[-1].number
+                shelf.events = [
+                    entry
+                    for entry in shelf.events
+                    if entry.number == last or (entry.number > last - keep and entry.time >= since)
+                ]
+                message.reply_to.send(shelf.events[0].number)
+            case FindEvents(search=search):
+                found = [
+                    entry
+                    for entry in shelf.events
+                    if search.after < entry.number <= search.upto
+                    and search.which.takes(entry)
+                    and (search.since is None or entry.time >= search.since)
+                ]
+                message.reply_to.send(tuple(found[-search.most :] if search.newest else found[: search.most]))
+            case GetEventBounds():
+                numbers = [entry.number for entry in shelf.events] or [1, 0]
+                message.reply_to.send((numbers[0], numbers[-1]))
 
     def _write(self, message: SaveUnit | SaveUnits | SaveDesired | ForgetUnit) -> None:
         records = self._shelf.records
