@@ -50,6 +50,8 @@ _CAUSES: Final[dict[type[e.Event], Cause]] = {
     e.Condemned: Cause.JUDGED,
     e.DependenciesMet: Cause.DEPENDENCIES,
     e.DependenciesUnmet: Cause.DEPENDENCIES,
+    e.DependencyLost: Cause.DEPENDENCIES,
+    e.EndDelayed: Cause.TIME,
     e.TimerFired: Cause.TIME,
 }
 

@@ -53,6 +53,9 @@ def operations() -> Iterator[Any]:
 def hasty(case: Any) -> None:
     """Let no request wait for long."""
     query = dict(case.query or {})
+    if query.pop("follow", None) is not None:
+        # A stream has no end; its own tests read it.
+        case.query = query
     if "timeout" in query:
         try:
             query["timeout"] = f"{min(parse_duration(query['timeout']), 0.05):.3f}s"
