@@ -19,12 +19,23 @@ from tests.engine import Engine as RealEngine
 from tests.supervisor.containers.world import Context, Daemon, Ends, Files, launch, shell
 
 BLOCKS_OF_THE_DOOMED = 300
+GO_ON = signal.SIGUSR1
 BLOCKS = "i=0; while [ $i -lt {blocks} ]; do seq $((i*100+1)) $((i*100+100)); i=$((i+1)); sleep 0.01; done"
 
 
 def numbered(blocks: int) -> str:
     """A program that writes that many blocks of a hundred numbered lines, and takes its time."""
     return BLOCKS.format(blocks=blocks)
+
+
+def waiting_in_the_middle(blocks: int) -> str:
+    """The same, but after half of the blocks it waits to be told to go on, however slow those are who read it."""
+    return (
+        "trap 'go=1' USR1; "
+        + BLOCKS.format(blocks=blocks // 2)
+        + '; while [ -z "$go" ]; do sleep 0.05; done; '
+        + BLOCKS.format(blocks=blocks).removeprefix("i=0; ")
+    )
 
 
 def expected(blocks: int) -> bytes:
@@ -101,9 +112,10 @@ async def test_a_daemon_that_is_killed_in_mid_stream_loses_and_doubles_nothing(
         await trio.to_thread.run_sync(be_killed, docker_engine, folder, *attrs.astuple(identity))
     async with Daemon(docker_engine, folder).running() as daemon:
         ends = Ends()
-        run = await daemon.driver.adopt(identity, launch(shell(numbered(BLOCKS_OF_THE_DOOMED))), ends)
-        assert run is not None, "the program has ended too early for this test"
+        run = await daemon.driver.adopt(identity, launch(shell(waiting_in_the_middle(BLOCKS_OF_THE_DOOMED))), ends)
+        assert run is not None
         before = len(daemon.files.read("web"))
+        run.signal(GO_ON, whole_group=False)
         await ends.count(1, within=40)
         with trio.fail_after(40):
             await run.output.done.wait()
@@ -145,7 +157,7 @@ def be_killed(real: RealEngine, folder: Path, *known: object) -> Identity:
         DOOMED,
         str(real.root),
         str(folder),
-        numbered(BLOCKS_OF_THE_DOOMED),
+        waiting_in_the_middle(BLOCKS_OF_THE_DOOMED),
         *map(str, known),
     ]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
