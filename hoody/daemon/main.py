@@ -25,6 +25,7 @@ from hoody.daemon.heap import settle
 from hoody.daemon.instance import load_or_create_instance
 from hoody.daemon.lock import HomeLock
 from hoody.daemon.log import DaemonLog
+from hoody.daemon.manager import ServiceManager
 from hoody.daemon.observe import log_event
 from hoody.daemon.own_file import OwnFile
 from hoody.daemon.runtime_file import remove_daemon_file
@@ -76,6 +77,7 @@ class Daemon:
         self._tell = tell
         self._started_at = utc_now()
         self._inherited = inherited
+        self._manager = ServiceManager(os.environ)
         self._inheritance: Inheritance | None = None
 
     def run(self) -> int:
@@ -164,6 +166,8 @@ class Daemon:
                         apply=lambda: nursery.start_soon(own_file.apply),
                     )
                 )
+                nursery.start_soon(self._manager.feed_watchdog)
+                nursery.start_soon(self._tell_of_the_end, parts.control)
                 nursery.start_soon(
                     partial(
                         stop_when_asked,
@@ -185,7 +189,13 @@ class Daemon:
 
     def _is_up(self, parts: Parts) -> None:
         _log.info("the daemon is up at %s", parts.listening.url)
+        self._manager.tell("READY=1", f"STATUS=serving {parts.listening.url}")
         self._tell({"pid": os.getpid(), "url": parts.listening.url})
+
+    async def _tell_of_the_end(self, control: Control) -> None:
+        await control.stopping.wait()
+        if control.inheritance is None:
+            self._manager.tell("STOPPING=1")
 
     def _facts(self, control: Control) -> dict[str, object]:
         return {

@@ -33,6 +33,8 @@ daemon_commands = LazyGroup(
         "Commands": {
             "run": Entry(f"{_HERE}.daemon", "run", "Run the daemon in the foreground."),
             "logs": Entry(f"{_HERE}.daemon_logs", "logs", "Show the daemon's own log."),
+            "install": Entry(f"{_HERE}.daemon_install", "install", "Run it from login on: systemd or launchd."),
+            "uninstall": Entry(f"{_HERE}.daemon_install", "uninstall", "Undo that."),
             "reload": Entry(f"{_HERE}.daemon_reload", "reload", "Take up changed files, or a new version, in place."),
         }
     },
