@@ -41,7 +41,7 @@ def install(only_print: bool) -> None:  # noqa: FBT001 - asyncclick calls it
 
 @command(
     "uninstall",
-    effect="destroys",
+    effect="changes",
     examples="""
     hoody daemon uninstall
     """,
