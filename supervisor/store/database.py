@@ -27,13 +27,16 @@ from supervisor.store.health import Finding
 from supervisor.store.messages import (
     AppendEvents,
     FindEvents,
+    ForgetDocument,
     ForgetUnit,
     GetEventBounds,
+    LoadDocuments,
     LoadUnit,
     LoadUnits,
     NoteProgress,
     Progress,
     SaveDesired,
+    SaveDocument,
     SaveUnit,
     SaveUnits,
     StoreRequest,
@@ -44,7 +47,9 @@ from supervisor.store.words import storage_error
 from supervisor.units.names import check_name
 from supervisor.units.status import Desired, Kind
 
-Outcome: TypeAlias = "UnitRecord | tuple[UnitRecord, ...] | EventOutcome | HoodyError | None"
+Outcome: TypeAlias = (
+    "UnitRecord | tuple[UnitRecord, ...] | tuple[tuple[str, str], ...] | EventOutcome | HoodyError | None"
+)
 """The answer to one request: its value, or the error that it is refused with."""
 
 Opener: TypeAlias = Callable[[Path, Callable[[], datetime]], Opened]
@@ -167,6 +172,13 @@ class Database:
                 return self._desire(connection, kind, name, desired)
             case NoteProgress(kind=kind, name=name, progress=progress):
                 connection.execute(_NOTE, (encode_progress(progress), kind.value, name))
+            case SaveDocument(kind=owner, name=name, text=text):
+                connection.execute("insert or replace into documents values (?, ?, ?)", (owner, name, text))
+            case ForgetDocument(kind=owner, name=name):
+                connection.execute("delete from documents where kind = ? and name = ?", (owner, name))
+            case LoadDocuments(kind=owner):
+                query = "select name, document from documents where kind = ? order by name"
+                return tuple((str(row[0]), str(row[1])) for row in connection.execute(query, (owner,)))
             case LoadUnits(kind=kind):
                 rows = connection.execute(_LOAD + "order by name", (kind.value,))
                 return tuple(found for found in map(self._readable, rows) if found is not None)

@@ -153,7 +153,43 @@ class GetEventBounds:
     reply_to: Reply[tuple[int, int]]
 
 
+@frozen(kw_only=True)
+class SaveDocument:
+    """Write a small document of one of the daemon's parts, replacing an earlier one of that kind and name."""
+
+    kind: str
+    name: str
+    text: str
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class ForgetDocument:
+    """Delete a document. Deleting what is not there is done at once."""
+
+    kind: str
+    name: str
+    reply_to: Reply[None]
+
+
+@frozen(kw_only=True)
+class LoadDocuments:
+    """Answer with the name and text of every document of a kind, ordered by name."""
+
+    kind: str
+    reply_to: Reply[tuple[tuple[str, str], ...]]
+
+
 EventRequest: TypeAlias = AppendEvents | FindEvents | GetEventBounds
+DocumentRequest: TypeAlias = SaveDocument | ForgetDocument | LoadDocuments
 StoreRequest: TypeAlias = (
-    SaveUnit | SaveUnits | ForgetUnit | SaveDesired | NoteProgress | LoadUnits | LoadUnit | EventRequest
+    SaveUnit
+    | SaveUnits
+    | ForgetUnit
+    | SaveDesired
+    | NoteProgress
+    | LoadUnits
+    | LoadUnit
+    | EventRequest
+    | DocumentRequest
 )

@@ -177,7 +177,7 @@ def _rescue(aside: Path, into: sqlite3.Connection) -> int:
     into.execute("begin immediate")
     with contextlib.closing(sqlite3.connect(f"{aside.as_uri()}?mode=ro", uri=True)) as damaged:
         damaged.text_factory = _text
-        for table in ("units", "progress"):
+        for table in ("units", "progress", "documents"):
             # The damaged file may be of an earlier version: what it has no column for begins empty.
             there = {row[1] for row in _readable_rows(damaged, f"pragma table_info({table})")}
             names = [row[1] for row in into.execute(f"pragma table_info({table})") if row[1] in there]

@@ -49,5 +49,15 @@ create index events_of_unit on events (name, number);
 create index events_by_time on events (time);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_UNITS, _SOURCES, _EVENTS)
+_DOCUMENTS: Final = """
+create table documents (
+    kind text not null,
+    name text not null,
+    document text not null,
+    primary key (kind, name)
+) without rowid;
+"""
+# What is small, has a name, and is read whole when its owner begins: groups, leases of ports.
+
+MIGRATIONS: Final[tuple[str, ...]] = (_UNITS, _SOURCES, _EVENTS, _DOCUMENTS)
 """One script per version, oldest first."""

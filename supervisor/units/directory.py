@@ -107,6 +107,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         for record in records:
             if record.name not in kept:
                 await self._restore(context, record)
+        self._services.restored.set()
 
     async def handle(self, message: DirectoryRequest, context: Context[DirectoryRequest]) -> None:
         """Answer what can be answered at once, and pass the rest on."""

@@ -37,6 +37,7 @@ ENDING_SPARE: Final = 2.0
 class _Dependent:
     """A unit that depends on others."""
 
+    address: str
     needs: dict[str, tuple[str, Until]]
     """By address: how it was said, and until when it waits."""
     follows: bool
@@ -54,6 +55,8 @@ class Relations:
         self._needed_by: dict[str, dict[str, None]] = {}
         self._living: dict[str, int] = {}
         """The incarnation that last lived of each unit that is depended on."""
+        self._gates: dict[str, tuple[str, str]] = {}
+        """Units that may not start: who says so, and what they wait for, in words."""
         self._leaving: dict[str, Callable[[], None]] = {}
         """Units that are about to be ended, and what to call once those that follow them are gone."""
 
@@ -97,18 +100,18 @@ class Relations:
         graph: dict[str, tuple[str, ...]] = {at: tuple(found.needs) for at, found in self._dependents.items()}
         graph |= {address: tuple(_needs(address, spec)) for address, spec in wanted.items()}
         cycle = find_cycle(graph)
-        if cycle and not set(cycle).isdisjoint(wanted):
-            way = " -> ".join(cycle)
+        first = next((address for address in wanted if address in cycle), None)
+        if first is not None:
+            at = cycle.index(first)
+            way = " -> ".join((*cycle[at:-1], *cycle[:at], first))
             raise InvalidInput.of(
-                f"the definition of {next(address for address in cycle if address in wanted)}",
+                f"the definition of {first}",
                 [Problem("depends_on", f"nothing in a circle could ever be started: {way}")],
             )
 
     def follow(self, address: str, spec: UnitSpec, report: Report) -> News:
         """Begin to tell ``report`` of changes, and return how things are."""
         found = self._enter(address, spec)
-        if found is None:
-            return DependenciesMet()
         found.report, found.told = report, self._news_for(found)
         return found.told
 
@@ -126,7 +129,23 @@ class Relations:
 
     def graph(self) -> dict[str, tuple[str, ...]]:
         """Return each unit that depends on others, by address, with those that it depends on."""
-        return {address: tuple(found.needs) for address, found in self._dependents.items()}
+        return {address: tuple(found.needs) for address, found in self._dependents.items() if found.needs}
+
+    # ---- gates ----
+
+    def shut(self, address: str, gate: str, sentence: str, *, end: bool) -> None:
+        """Let a unit not start until :meth:`open`, since ``gate`` says so; with ``end``, end what runs of it too."""
+        self._gates[address] = (gate, sentence)
+        found = self._dependents.get(address)
+        if found is not None:
+            self._tell(found)
+            if end and found.report is not None:
+                found.report(DependencyLost(sentence))
+
+    def open(self, address: str) -> None:
+        """Let a unit start."""
+        if self._gates.pop(address, None) is not None and address in self._dependents:
+            self._tell(self._dependents[address])
 
     # ---- ends by plan ----
 
@@ -156,18 +175,14 @@ class Relations:
 
     # ---- the inside ----
 
-    def _enter(self, address: str, spec: UnitSpec) -> _Dependent | None:
+    def _enter(self, address: str, spec: UnitSpec) -> _Dependent:
         before = self._dependents.get(address)
         needs = _needs(address, spec)
         follows = spec.on_dependency_restart is OnDependencyRestart.RESTART
         if before is not None and (before.needs, before.follows) == (needs, follows):
             return before
         self._drop(address)
-        if not needs:
-            if before is not None and before.report is not None:
-                before.report(DependenciesMet())
-            return None
-        found = self._dependents[address] = _Dependent(needs, follows)
+        found = self._dependents[address] = _Dependent(address, needs, follows)
         for needed in needs:
             self._needed_by.setdefault(needed, {})[address] = None
             view = self._view(needed)
@@ -189,6 +204,7 @@ class Relations:
 
     def _changed(self, plural: str, name: str, view: UnitView | None) -> None:
         if not self._needed_by:
+            # The rule: no unit depends on another.
             return
         address = f"{plural}/{name}"
         if address in self._dependents and not (view is not None and has_process(view.status)):
@@ -250,6 +266,10 @@ class Relations:
 
     def _news_for(self, found: _Dependent) -> DependenciesMet | DependenciesUnmet:
         names, sentences = [], []
+        if found.address in self._gates:
+            gate, sentence = self._gates[found.address]
+            names.append(gate)
+            sentences.append(sentence)
         for needed, (said, until) in found.needs.items():
             view = self._view(needed)
             if needed in self._leaving and found.follows and until is not Until.COMPLETED:

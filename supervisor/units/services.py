@@ -54,6 +54,8 @@ class UnitServices:
     departure: Departure = field(factory=Departure)
     relations: Relations = field(factory=Relations)
     """Who depends on whom: one for all kinds."""
+    restored: trio.Event = field(factory=trio.Event)
+    """Every unit on record has been given its keeper."""
     starts: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(STARTS_AT_ONCE))
     wall: Callable[[], datetime] = _now
     permits: Permits = field(factory=AnythingGoes)

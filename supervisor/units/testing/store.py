@@ -12,12 +12,15 @@ from supervisor.store.messages import (
     AppendEvents,
     EventRequest,
     FindEvents,
+    ForgetDocument,
     ForgetUnit,
     GetEventBounds,
+    LoadDocuments,
     LoadUnit,
     LoadUnits,
     NoteProgress,
     SaveDesired,
+    SaveDocument,
     SaveUnit,
     SaveUnits,
     StoreRequest,
@@ -31,6 +34,7 @@ class Shelf:
     """What a :class:`MemoryStore` keeps; it outlives the actor, as a disk does."""
 
     records: dict[tuple[Kind, str], UnitRecord] = field(factory=dict)
+    documents: dict[tuple[str, str], str] = field(factory=dict)
     log: list[StoreRequest] = field(factory=list)
     """Everything that was asked, notes included, in order."""
     events: list[Entry] = field(factory=list)
@@ -65,6 +69,17 @@ class MemoryStore(Actor[StoreRequest]):
             case NoteProgress(kind=kind, name=name, progress=progress):
                 if (kind, name) in shelf.records:
                     shelf.records[kind, name] = evolve(shelf.records[kind, name], progress=progress)
+            case LoadDocuments(kind=kind):
+                kept = sorted((key[1], text) for key, text in shelf.documents.items() if key[0] == kind)
+                message.reply_to.send(tuple(kept))
+            case SaveDocument() | ForgetDocument() if shelf.broken is not None:
+                message.reply_to.fail(StorageError(shelf.broken))
+            case SaveDocument(kind=kind, name=name, text=text):
+                shelf.documents[kind, name] = text
+                message.reply_to.send(None)
+            case ForgetDocument(kind=kind, name=name):
+                shelf.documents.pop((kind, name), None)
+                message.reply_to.send(None)
             case SaveUnit() | SaveUnits() | SaveDesired() | ForgetUnit():
                 self._write(message)
             case AppendEvents() | FindEvents() | GetEventBounds():

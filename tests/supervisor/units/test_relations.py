@@ -280,7 +280,7 @@ async def test_a_cycle_is_refused_and_named(units: Units) -> None:
     await units.create("b", needs(a="ready"), start=False)
     await units.create("c", needs(b="ready"), start=False)
 
-    with pytest.raises(InvalidInput, match="agents/b -> agents/a -> agents/c -> agents/b"):
+    with pytest.raises(InvalidInput, match="agents/a -> agents/c -> agents/b -> agents/a"):
         await units.replace("a", needs(c="started"))
     with pytest.raises(InvalidInput, match="agents/new -> agents/new"):
         await units.create("new", needs(new="ready"))
