@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from api.endpoints import Endpoint
-from api.routes import agents, control, daemon, declared, events, listing, logs, probes, reference, stats
+from api.routes import agents, control, daemon, declared, events, groups, listing, logs, probes, reference, stats
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *probes.routes,
     *daemon.routes,
     *agents.routes,
+    *groups.routes,
     *listing.routes,
     *control.routes,
     *logs.routes,

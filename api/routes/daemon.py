@@ -15,6 +15,8 @@ from api.endpoints import API, Call, Effect, Endpoints, NoBody, NoQuery
 from api.services import Services
 from api.tree_view import ShownNode, show_units
 from supervisor.errors import Conflict, HoodyError, StorageError, Unavailable
+from supervisor.groups.messages import ListGroups
+from supervisor.groups.spec import GROUPS, GroupView
 from supervisor.units.messages import ListUnits
 from supervisor.units.status import Kind, UnitView
 
@@ -91,7 +93,20 @@ async def show_tree(call: Call[NoQuery]) -> Answer:
     """Show the supervision tree: strategies, states and restarts, and the units beside their keepers."""
     services = call.services
     views = [view for kind in Kind for view in await _views(services, kind)]
-    return json_answer(show_units(services.system.tree(), views))
+    return json_answer(show_units(services.system.tree(), views, await _groups(services)))
+
+
+async def _groups(services: Services) -> tuple[GroupView, ...]:
+    """Ask for the groups; see ``_views``."""
+    if services.system.registry.whereis(GROUPS) is None:
+        return ()
+    try:
+        groups: tuple[GroupView, ...] = await services.ask(
+            GROUPS, lambda reply: ListGroups(reply_to=reply), timeout=_PATIENCE
+        )
+    except HoodyError:
+        return ()
+    return groups
 
 
 async def _views(services: Services, kind: Kind) -> tuple[UnitView, ...]:

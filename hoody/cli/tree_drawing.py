@@ -52,6 +52,8 @@ def _node_words(node: TreeNode, paint: Callable[[str], str]) -> list[str]:
         words.append(f"(of its brake {node['intensity_used']}/{node['intensity_allowed']})")
     if node["crash_loop"]:
         words.append("crash loop")
+    if node.get("reason"):
+        words.append(clean_cell(node["reason"]))
     return words
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hoody.client.types import (
         ApplyAnswer,
         DaemonStatus,
+        Group,
         HealthReport,
         LogItem,
         LogPage,
@@ -241,6 +242,38 @@ def filters(
 def tree() -> Call[TreeNode]:
     """The supervision tree."""
     return Call(json_request("GET", f"{_API}/tree"), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def groups() -> Call[list[Group]]:
+    """Every group."""
+    return Call(
+        json_request("GET", f"{_API}/groups"), lambda got: list(_page(got)["items"]), timeout=_DEFAULT, repeatable=True
+    )
+
+
+def group(name: str) -> Call[Group]:
+    """One group."""
+    return Call(json_request("GET", _path("groups", name)), _object, timeout=_DEFAULT, repeatable=True)
+
+
+def define_group(name: str, spec: Mapping[str, object], *, replace: bool) -> Call[Group]:
+    """Define a group, or give it a new definition."""
+    if replace:
+        request = json_request("PUT", _path("groups", name), dict(spec))
+    else:
+        request = json_request("POST", f"{_API}/groups", {"name": name, **spec})
+    return Call(request, _object, timeout=_DEFAULT, repeatable=replace)
+
+
+def forget_group(name: str) -> Call[None]:
+    """Forget a group; its members go on."""
+    return Call(json_request("DELETE", _path("groups", name)), _nothing, timeout=_DEFAULT)
+
+
+def group_verb(name: str, verb: str, *, wait: bool | None, timeout: float) -> Call[Group]:
+    """Start, stop or restart a group."""
+    target = _path("groups", name, verb) + _query(wait=wait, timeout=f"{timeout:.3f}s")
+    return Call(json_request("POST", target), _object, timeout=timeout + MARGIN, repeatable=verb != "restart")
 
 
 def health() -> Call[HealthReport]:

@@ -259,7 +259,7 @@ class TreeNode(TypedDict):
     """A node of the supervision tree with what is below it; ``unit`` where it is the keeper of one."""
 
     id: str
-    kind: Literal["supervisor", "dynamic_supervisor", "actor", "service"]
+    kind: Literal["supervisor", "dynamic_supervisor", "actor", "service", "group", "member"]
     state: str
     strategy: str | None
     incarnation: int
@@ -268,7 +268,37 @@ class TreeNode(TypedDict):
     intensity_allowed: int
     crash_loop: bool
     unit: UnitSummary | None
+    reason: str
     children: list[TreeNode]
+
+
+class GroupMember(TypedDict):
+    """A member of a group: the address of a unit or of a group, and its state."""
+
+    address: str
+    state: str | None
+    restarts: int
+
+
+class GroupSpec(TypedDict):
+    """The definition of a group."""
+
+    members: list[str]
+    strategy: Literal["one_for_one", "one_for_all", "rest_for_one"]
+    max_restarts: int
+    period: Duration
+    on_give_up: Literal["retry", "fail", "escalate"]
+
+
+class Group(TypedDict):
+    """Units that are supervised together."""
+
+    name: str
+    spec: GroupSpec
+    state: Literal["stopped", "starting", "up", "degraded", "failed"]
+    reason: str
+    restarts: int
+    members: list[GroupMember]
 
 
 class KindHealth(TypedDict):

@@ -175,6 +175,7 @@ class Daemon:
                         parts.control,
                         parts.home,
                         views=parts.units.roster.views,
+                        chains=parts.groups.chains,
                         give_up=partial(self._give_up, log),
                     )
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Final, NoReturn
 
 import trio
@@ -14,7 +14,7 @@ from hoody.daemon.stopping_file import write_waiting_for
 from hoody.home import Home
 from supervisor.runtime import ChildState, System, TreeNode
 from supervisor.units.dependency import address_of
-from supervisor.units.graph import longest_path
+from supervisor.units.graph import longest_path, with_chains
 from supervisor.units.status import UnitView
 
 MARGIN: Final = 30.0
@@ -52,6 +52,7 @@ async def stop_when_asked(
     home: Home,
     *,
     views: Callable[[], Iterable[UnitView]],
+    chains: Callable[[], Iterable[Sequence[str]]] = tuple,
     give_up: Callable[[], NoReturn],
 ) -> None:
     """Wait until the end is asked for, then see it through.
@@ -66,7 +67,7 @@ async def stop_when_asked(
         system.hurry()
 
     control.hurry = hurry
-    limit = MARGIN + (longest_stop(views()) if control.departure.take_units else 0.0)
+    limit = MARGIN + (longest_stop(views(), chains()) if control.departure.take_units else 0.0)
     system.shutdown("the daemon was asked to end")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_tell, system, home)
@@ -80,14 +81,15 @@ async def stop_when_asked(
         give_up()
 
 
-def longest_stop(views: Iterable[UnitView]) -> float:
+def longest_stop(views: Iterable[UnitView], chains: Iterable[Sequence[str]] = ()) -> float:
     """Return how long the units may take to stop, side by side but each behind those that depend on it."""
     found = {f"{view.kind.value}s/{view.name}": view.spec for view in views}
     graph = {
-        address: [address_of(said, address.partition("/")[0]) for said in spec.depends_on]
+        address: tuple(address_of(said, address.partition("/")[0]) for said in spec.depends_on)
         for address, spec in found.items()
         if spec.depends_on
     }
+    graph = with_chains(graph, ([at for at in chain if at in found] for chain in chains))
     return longest_path(graph, lambda address: found[address].stop_timeout, found)
 
 

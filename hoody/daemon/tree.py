@@ -6,6 +6,7 @@
     |  +- events       numbers what happens and writes it down
     |  +- logs         moves what units write into their log files
     |  +- processes    learns of the ends of processes
+    |  +- groups       supervises agents together; it is there before they are, so that they start in their order
     |  +- reclaim      finds what an earlier daemon left behind, once, then ends
     +- agents (rest for one)
     |  +- agents-units a keeper for each agent, side by side
@@ -49,6 +50,8 @@ from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
 from supervisor.agents.sampling import Sampler
 from supervisor.events import DaemonStarted, DaemonStopping, EventLog
+from supervisor.groups.actor import groups_child
+from supervisor.groups.table import GroupWatch
 from supervisor.health import HealthWatch
 from supervisor.logs import Holder, LogReader, LogStore
 from supervisor.logs.listening import Listener
@@ -90,6 +93,7 @@ class Parts:
     listening: Listening
     units: UnitServices
     events: EventLog
+    groups: GroupWatch
     store: StoreReport
     meter: ProcessMeter
     health: HealthWatch
@@ -140,6 +144,7 @@ def make_parts(
         listening=listening,
         units=units,
         events=events,
+        groups=GroupWatch(units),
         store=store,
         meter=ProcessMeter(control.instance),
         health=HealthWatch(store, logs=logs.health, lost_lines=lost_lines),
@@ -158,6 +163,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
             ChildSpec("events", parts.events.serve, shutdown=Shutdown.within(EVENTS_STOP)),
             ChildSpec("logs", parts.logs.serve, shutdown=Shutdown.within(LOGS_STOP)),
             ChildSpec("processes", parts.driver.serve),
+            groups_child(parts.groups),
             ChildSpec("reclaim", Reclaim(parts.driver, wall=utc_now), restart=ONCE),
         ],
     )
@@ -168,7 +174,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
         children=[
             base,
             agents,
-            ChildSpec("departing", Departing(parts.units), shutdown=Shutdown.unlimited()),
+            ChildSpec("departing", Departing(parts.units, chains=parts.groups.chains), shutdown=Shutdown.unlimited()),
             ChildSpec(
                 "http",
                 HttpService(

@@ -103,6 +103,7 @@ class GroupsActor(Actor[GroupMessage]):
             definition = _read(name, text)
             if definition is not None:
                 self._groups.put(definition)
+        self._watch.order = self._groups.chains
         self._watch.listener = lambda address: context.post(MemberChanged(address))
         for node in self._groups.nodes():
             node.hold()

@@ -88,6 +88,10 @@ class GroupTable:
             found += self.units_of(nested) if nested is not None else [address]
         return found
 
+    def chains(self) -> list[list[str]]:
+        """Return the units of each outermost group, in the order of their starts."""
+        return [self.units_of(node) for node in self._nodes.values() if node.parent is None]
+
     def changed(self, address: str) -> None:
         """Let the group of a unit look at it."""
         owner = self._owners.get(address)
@@ -153,9 +157,15 @@ class GroupWatch:
         self.relations = kinds[0].relations
         self.rosters = {kind.plural: kind.roster for kind in kinds}
         self.listener: Callable[[str], None] | None = None
+        self.order: Callable[[], list[list[str]]] = list
+        """The :meth:`GroupTable.chains` of the present keeper."""
         self._restored = [kind.restored for kind in kinds]
         for kind in kinds:
             kind.roster.watch(partial(self._changed, kind.plural))
+
+    def chains(self) -> list[list[str]]:
+        """Return the units of each outermost group, in the order of their starts."""
+        return self.order()
 
     async def restored(self) -> None:
         """Wait until every unit on record has its keeper: before that, what is not there may only not be there yet."""

@@ -6,14 +6,14 @@ depends on anything it has nothing to do: the supervisor of the keepers ends ind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import trio
 
 from supervisor.runtime import ActorRef, ServiceContext, System
 from supervisor.units.actor import Depart, UnitMessage
-from supervisor.units.graph import free_to_end
+from supervisor.units.graph import free_to_end, with_chains
 from supervisor.units.relations import ENDING_SPARE
 from supervisor.units.services import UnitServices
 from supervisor.units.status import State, UnitView
@@ -24,11 +24,13 @@ _AT_REST: Final = frozenset({State.STOPPED, State.EXITED, State.FATAL})
 class Departing:
     """Ends units from the last dependent to the first dependency. The kinds share their relations and departure.
 
+    ``chains`` returns units that are ended in the reverse of an order that does not come from their definitions.
     One that does not end within its stop timeout and little more is not waited for any longer; its keeper goes on.
     """
 
-    def __init__(self, *kinds: UnitServices) -> None:
+    def __init__(self, *kinds: UnitServices, chains: Callable[[], Iterable[Sequence[str]]] = tuple) -> None:
         self._kinds = kinds
+        self._chains = chains
         self._changed = trio.Event()
         for kind in kinds:
             kind.roster.watch(self._note)
@@ -38,7 +40,7 @@ class Departing:
         context.started()
         await context.stopping.wait()
         departure = self._kinds[0].departure
-        graph = self._kinds[0].relations.graph()
+        graph = with_chains(self._kinds[0].relations.graph(), self._chains())
         if not graph or not departure.take_units:
             return
         async with trio.open_nursery() as nursery:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -56,3 +57,12 @@ def longest_path(graph: Graph[T], length: Callable[[T], float], among: Iterable[
     for node in start_order(within):
         sums[node] = length(node) + max((sums[other] for other in within[node]), default=0.0)
     return max(sums.values(), default=0.0)
+
+
+def with_chains(graph: Graph[T], chains: Iterable[Sequence[T]]) -> dict[T, tuple[T, ...]]:
+    """Return the graph in which each link of a chain depends on the one before it, too."""
+    found = {node: tuple(needed) for node, needed in graph.items()}
+    for chain in chains:
+        for before, node in pairwise(chain):
+            found[node] = (*found.get(node, ()), before)
+    return found

@@ -19,6 +19,8 @@ from api.listening import listen
 from api.server import HttpService
 from supervisor.agents.stats import ProcessStats, UnitStats
 from supervisor.events import EventLog
+from supervisor.groups.actor import groups_child
+from supervisor.groups.table import GroupWatch
 from supervisor.health import HealthWatch
 from supervisor.logs import LogReader, LogStore
 from supervisor.runtime import ChildSpec, ServiceContext, Shutdown, Strategy, System, run, supervisor
@@ -156,7 +158,7 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     async with fake_driver(**PROGRAMS) as driver, trio.open_nursery() as nursery:
         services = UnitServices(driver=driver)
         events.watch(services.roster)
-        units = unit_children(services) if agents is None else (agents,)
+        units = (groups_child(GroupWatch(services)), *unit_children(services)) if agents is None else (agents,)
         root = supervisor(
             "hoody",
             strategy=Strategy.REST_FOR_ONE,

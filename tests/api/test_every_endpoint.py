@@ -208,7 +208,8 @@ async def test_the_tree_is_shown_with_its_strategy_and_its_children(daemon: Daem
     got = (await daemon.client.get("/api/v1/tree")).json
 
     assert got["strategy"] == "rest_for_one"
-    assert [child["id"] for child in got["children"]] == ["store", "events", "logs", "agents-units", "agents", "http"]
+    below = [child["id"] for child in got["children"]]
+    assert below == ["store", "events", "logs", "groups", "agents-units", "agents", "http"]
 
 
 async def test_the_tree_shows_every_unit_beside_its_keeper(daemon: Daemon) -> None:

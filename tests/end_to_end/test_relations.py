@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,34 @@ def test_a_dependency_that_cannot_be_is_refused_in_words(daemon: Daemon, flag: s
 
     assert result.returncode == 2
     assert sentence in result.stderr
+
+
+def test_a_group_of_programs_goes_down_and_comes_up_together(daemon: Daemon, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for name in ("source", "transform", "sink"):
+        words_of = ("--name", name, "--start-seconds", "0.2s", "--shell", "--", SAYS.format(log=log))
+        daemon.hoody("agents", "create", *words_of)
+    daemon.hoody("groups", "create", "pipeline", "source", "transform", "sink", "--strategy", "rest_for_one")
+    result = daemon.hoody("groups", "start", "pipeline")
+    assert "pipeline  [rest_for_one]  up" in result.stdout
+    assert words(log) == ["begin-source", "begin-transform", "begin-sink"]
+
+    log.unlink()
+    source = daemon.unit("source")["status"]["pid"]
+    os.kill(daemon.unit("transform")["status"]["pid"], signal.SIGKILL)
+    eventually("the rest again", lambda: len(words(log)) == 3)
+    assert words(log) == ["end-sink", "begin-transform", "begin-sink"]
+    assert daemon.unit("source")["status"]["pid"] == source
+    eventually("the group is up", lambda: daemon.json("groups", "show", "pipeline")["state"] == "up")
+
+    log.unlink()
+    daemon.hoody("down")
+    assert words(log) == ["end-sink", "end-transform", "end-source"]
+    log.unlink()
+    daemon.up()
+    eventually("all of them again", lambda: len(words(log)) == 3)
+    assert words(log) == ["begin-source", "begin-transform", "begin-sink"]
+    assert "pipeline" in daemon.hoody("groups", "list").stdout
+    assert "[group (rest_for_one)]" in daemon.hoody("tree").stdout
+    daemon.hoody("groups", "stop", "pipeline")
+    assert words(log)[3:] == ["end-sink", "end-transform", "end-source"]

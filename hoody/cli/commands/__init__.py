@@ -66,6 +66,21 @@ agents_commands = LazyGroup(
         }
     },
 )
+groups_commands = LazyGroup(
+    "groups",
+    help="Groups: agents that are supervised together.",
+    sections={
+        "Commands": {
+            "list": Entry(f"{_HERE}.groups", "list_groups", "List the groups."),
+            "show": Entry(f"{_HERE}.groups", "show", "Show a group with its members."),
+            "create": Entry(f"{_HERE}.groups", "create", "Define a group."),
+            "start": Entry(f"{_HERE}.groups", "start", "Start the members in their order."),
+            "stop": Entry(f"{_HERE}.groups", "stop", "Stop the members in the reverse order."),
+            "restart": Entry(f"{_HERE}.groups", "restart", "Stop, then start."),
+            "rm": Entry(f"{_HERE}.groups", "remove", "Forget a group; its members go on."),
+        }
+    },
+)
 completion_commands = LazyGroup(
     "completion",
     help="Print the script that teaches a shell to complete hoody's commands, options and agent names.",
@@ -111,6 +126,7 @@ root = LazyGroup(
             "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, healthy, running or stopped."),
             "logs": _LOGS,
             "rm": _REMOVE,
+            "groups": Entry(_HERE, "groups_commands", "Agents that are supervised together."),
             "agents": Entry(_HERE, "agents_commands", "All of these under one noun, and create."),
         },
         "Declared state": {
