@@ -58,6 +58,8 @@ class Judges:
         """Judge what runs now. To be called after every step of the machine."""
         wanted = condition.incarnation if condition.phase in JUDGED and spec.is_judged else 0
         if wanted == self._number:
+            if not wanted and self._socket is not None and condition.phase is not Phase.SPAWNING:
+                self.dismiss()  # nothing came of the start; whoever still writes there must not wait for an ear
             return
         if self._number:
             self.dismiss()

@@ -532,6 +532,14 @@ async def test_a_socket_that_cannot_be_bound_ends_in_words_and_not_in_a_crash(
     assert "cannot be bound: Address already in use" in caplog.text
 
 
+async def test_where_nothing_came_of_a_start_no_socket_is_left(units: Units, mouth: Mouth) -> None:
+    await units.create("web", spec("no-such-program", readiness=NOTIFYING))
+    await until(units, lambda status: status.state is State.BACKOFF)
+
+    with pytest.raises(ConnectionRefusedError):
+        mouth.say("READY=1")
+
+
 async def test_a_command_that_looks_runs_as_the_unit_does_and_is_not_probed_itself(
     units: Units, tools: FakeInstruments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
