@@ -20,6 +20,8 @@ from supervisor.units.names import LONGEST_NAME
 from supervisor.units.spec import AgentSpec
 
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_FIRST: Final = ("command", "shell", "directory", "user", "environment", "environment_files", "labels", "restart")
+"""The order in which people read a definition; whatever else there is follows."""
 _SHELL: Final = re.compile(r"[$|&;<>()`*?~\[\]{}\n#]|^\s*[A-Za-z_]\w*=")
 """What means something to a shell and nothing to us."""
 
@@ -92,7 +94,8 @@ class Draft:
                 if not self._leave_out(error):
                     return None
             else:
-                return self.keys
+                first: dict[str, Any] = {key: self.keys[key] for key in _FIRST if key in self.keys}
+                return {**first, **self.keys}
 
     def _leave_out(self, error: InvalidInput) -> bool:
         """Leave out what is at fault. Returns False where that is what everything else is for."""

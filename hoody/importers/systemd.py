@@ -243,6 +243,8 @@ _WRITERS: Final[Mapping[str, Writer]] = {
     "SupplementaryGroups": lambda draft, value: draft.put("groups", value.split(), "SupplementaryGroups"),
     "UMask": _text("umask", "UMask"),
     "Nice": _whole("nice", "Nice"),
+    "LimitCORE": _text("limits.core", "LimitCORE"),
+    "LimitFSIZE": _text("limits.file_size", "LimitFSIZE"),
     "LimitNOFILE": _whole("limits.open_files", "LimitNOFILE"),
     "MemoryMax": _text("limits.memory", "MemoryMax"),
     "MemoryLimit": _text("limits.memory", "MemoryLimit"),

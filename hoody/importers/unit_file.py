@@ -41,7 +41,7 @@ def read_unit_file(text: str) -> Iterator[Entry]:
             continue  # a comment within a continued line is skipped, and the line goes on
         line = waiting + line
         if line.endswith("\\"):
-            waiting = line[:-1] + " "
+            waiting = line[:-1].rstrip() + " "
             continue
         waiting = ""
         if line.startswith("[") and line.endswith("]"):
