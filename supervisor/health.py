@@ -17,6 +17,7 @@ from supervisor.runtime import ChildEnded, ChildGaveUp, ChildStarted, Crashed, E
 from supervisor.runtime.reasons import Cancelled, describe
 from supervisor.store.health import StoreHealth, StoreReport
 from supervisor.units.messages import HealthCounts
+from supervisor.vitals import Vitals
 
 KEEPERS: Final = frozenset({"agents-units", "containers-units"})
 """The supervisors whose children are keepers of units: those are told of by the views of their units."""
@@ -60,6 +61,8 @@ class HealthReport:
     """The state on disk."""
     logs: LogHealth
     """The output of the units on its way to their log files."""
+    daemon: Vitals | None
+    """The daemon's own process; null where nobody takes its pulse."""
     lost_log_lines: int
     """How many lines the daemon's own log could not keep."""
 
@@ -84,7 +87,7 @@ class HealthWatch:
     Costs nothing per unit: what happens below the supervisors of keepers is passed over.
     """
 
-    __slots__ = ("_logs", "_lost_lines", "_parts", "_store")
+    __slots__ = ("_logs", "_lost_lines", "_parts", "_store", "_vitals")
 
     def __init__(
         self, store: StoreReport, *, logs: Callable[[], LogHealth] = no_logs, lost_lines: Callable[[], int] = int
@@ -92,7 +95,12 @@ class HealthWatch:
         self._store = store
         self._logs = logs
         self._lost_lines = lost_lines
+        self._vitals: Callable[[], Vitals | None] = lambda: None
         self._parts: dict[str, PartHealth] = {}
+
+    def follow_pulse(self, read: Callable[[], Vitals]) -> None:
+        """Have the figures of the daemon's own process in the report."""
+        self._vitals = read
 
     def __call__(self, event: Event) -> None:
         """Take an event of the runtime in."""
@@ -125,6 +133,7 @@ class HealthWatch:
             parts=parts,
             store=self._store.health,
             logs=logs,
+            daemon=self._vitals(),
             lost_log_lines=self._lost_lines(),
         )
 

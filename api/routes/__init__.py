@@ -5,10 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from api.endpoints import Endpoint
-from api.routes import agents, control, daemon, declared, events, groups, listing, logs, probes, reference, stats
+from api.routes import (
+    agents,
+    control,
+    daemon,
+    declared,
+    events,
+    groups,
+    listing,
+    logs,
+    metrics,
+    probes,
+    reference,
+    stats,
+)
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *probes.routes,
+    *metrics.routes,
     *daemon.routes,
     *agents.routes,
     *groups.routes,

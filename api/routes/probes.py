@@ -56,7 +56,12 @@ async def _checks(services: Services) -> dict[str, bool]:
         report = await _report(services)
     except (Unavailable, TimedOut):
         return {"agents": False}
-    return {"agents": True, "daemon": report.ready, "logs": report.logs.running}
+    return {
+        "agents": True,
+        "daemon": report.ready,
+        "logs": report.logs.running,
+        "mailboxes": not (report.daemon and report.daemon.full_mailboxes),
+    }
 
 
 async def _report(services: Services) -> HealthReport:

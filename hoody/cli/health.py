@@ -10,6 +10,8 @@ from hoody.cli import console
 if TYPE_CHECKING:
     from hoody.client.types import HealthReport
 
+_LATE = 1.0
+"""Seconds of delay of the daemon's own work that a person should hear of."""
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
 
 
@@ -48,6 +50,11 @@ def unwell(report: HealthReport) -> Iterator[tuple[str, str]]:
     if store["unreadable"]:
         yield "state", f"cannot be read: {', '.join(map(str, store['unreadable']))}"
     yield from _logs(report)
+    vitals = report.get("daemon")
+    if vitals and vitals["full_mailboxes"]:
+        yield "daemon", f"these take no more requests: {', '.join(vitals['full_mailboxes'])}"
+    if vitals and vitals["loop_lag"] > _LATE:
+        yield "daemon", f"it was late by {vitals['loop_lag']:.1f} s within the last minute"
 
 
 def _logs(report: HealthReport) -> Iterator[tuple[str, str]]:

@@ -329,5 +329,6 @@ class HealthReport(TypedDict):
     kinds: dict[str, KindHealth]
     parts: list[PartHealth]
     store: dict[str, Any]
+    daemon: NotRequired[dict[str, Any] | None]
     logs: NotRequired[dict[str, Any]]
     lost_log_lines: NotRequired[int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import logging
 import os
@@ -40,9 +41,13 @@ from supervisor.convert import format_time
 from supervisor.errors import HoodyBug, HoodyError
 from supervisor.runtime import Cancelled, Crashed, ExitReason, System, run
 from supervisor.units.services import Departure
+from supervisor.vitals import Pulse
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+WEDGED: Final = 30.0
+"""Seconds without a turn of the scheduler after which it is written down where every thread is."""
+_STDERR: Final = 2
 EXIT_STUCK: Final = 70
 """The exit code of a daemon that had to leave a part of itself behind that could not be ended."""
 
@@ -139,6 +144,7 @@ class Daemon:
                 self._inheritance = control.inheritance
                 return code
             finally:
+                faulthandler.cancel_dump_traceback_later()
                 if self._inheritance is None:
                     remove_daemon_file(home.daemon_file)
                 remove_waiting_for(home)
@@ -153,6 +159,8 @@ class Daemon:
         system = System()
         system.telemetry.attach(log_event)
         system.telemetry.attach(parts.health)
+        pulse = Pulse(system, on_tick=lambda: faulthandler.dump_traceback_later(WEDGED, file=_STDERR))
+        parts.health.follow_pulse(pulse.read)
         tree = make_tree(parts, up=lambda: self._is_up(parts))
         with trio.open_signal_receiver(*_SIGNALS) as signals:
             async with trio.open_nursery() as nursery:
@@ -166,6 +174,7 @@ class Daemon:
                         apply=lambda: nursery.start_soon(own_file.apply),
                     )
                 )
+                nursery.start_soon(pulse.run)
                 nursery.start_soon(self._manager.feed_watchdog)
                 nursery.start_soon(self._tell_of_the_end, parts.control)
                 nursery.start_soon(

@@ -17,7 +17,7 @@ async def test_a_daemon_whose_parts_are_up_is_ready_and_tells_nothing_more(daemo
     verbose = await daemon.client.get("/readyz?verbose")
 
     assert (short.status, short.body) == (200, b"ok\n")
-    assert (verbose.status, verbose.body) == (200, b"[+]agents ok\n[+]daemon ok\n[+]logs ok\nok\n")
+    assert (verbose.status, verbose.body) == (200, b"[+]agents ok\n[+]daemon ok\n[+]logs ok\n[+]mailboxes ok\nok\n")
 
 
 async def test_a_daemon_whose_directory_does_not_answer_is_alive_and_not_ready(start: Start) -> None:
