@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.harness import Daemon, eventually
+from tests.end_to_end.harness import ROOT, Daemon, eventually
 
 NOTIFIER = """
 import os, signal, socket, sys, time
@@ -204,3 +206,38 @@ def test_a_probe_that_cannot_be_carried_out_is_refused_with_its_path(daemon: Dae
     assert paths == {"readiness.http", "readiness.interval", "liveness.log", "limits.silence"}
     result = daemon.hoody("run", "--readiness", "notfy", "--", "sleep", "1", expect=2)
     assert "--readiness expects KEY=VALUE, got 'notfy'" in result.stderr
+
+
+def test_a_script_notifies_with_the_tool_of_systemd(daemon: Daemon) -> None:
+    """The tool ends right after its message: it waits until it was heard, so that it can be seen who has spoken."""
+    if shutil.which("systemd-notify") is None:
+        pytest.skip("systemd-notify is not installed on this machine")
+    script = "sleep 0.2; systemd-notify --ready --status='up and running'; exec sleep 1000"
+    daemon.hoody("run", "--name", "script", "--readiness", "notify", "--shell", "--", script, timeout=90)
+
+    found = once(daemon, "script", "heard", lambda s: s["says"])
+
+    assert (found["ready"], found["says"]) == (True, "up and running")
+
+
+def test_the_example_of_two_mcp_servers_runs_and_one_that_hangs_is_replaced(daemon: Daemon, tmp_path: Path) -> None:
+    tools = Path(sys.executable).parent
+    text = (ROOT / "docs" / "examples" / "mcp-servers.toml").read_text(encoding="utf-8")
+    for port in ("8731", "8732"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            text = text.replace(port, str(free.getsockname()[1]))
+    for short, real in (('"mcp-proxy"', f'"{tools}/mcp-proxy"'), ('"mcp-server-time"', f'"{tools}/mcp-server-time"')):
+        text = text.replace(short, real)
+    # As it stands, but for patience.
+    text = text.replace('"5s"', '"200ms"').replace('stop_timeout = "3s"', 'stop_timeout = "500ms"')
+    (tmp_path / "mcp.toml").write_text(text, encoding="utf-8")
+
+    daemon.hoody("apply", "-f", str(tmp_path / "mcp.toml"))
+    daemon.hoody("wait", "mcp-time", "mcp-time-tokyo", "--for", "healthy", "--timeout", "60s", timeout=90)
+    other = daemon.unit("mcp-time-tokyo")["status"]
+    os.kill(daemon.unit("mcp-time")["status"]["pid"], signal.SIGSTOP)
+    again = once(daemon, "mcp-time", "replaced", lambda s: s["incarnation"] == 2 and s["health"] == "healthy")
+
+    assert again["exit"]["reason"] == "liveness"
+    assert daemon.unit("mcp-time-tokyo")["status"]["pid"] == other["pid"]
