@@ -25,6 +25,7 @@ _CHANGE: Final = {
 BODIES: Final[Mapping[str, Any]] = {
     "AgentDefinition": _DEFINITION,
     "ApplyBody": {"document": _DOCUMENT, "source": "/srv/hoody.toml", "prune": False, "dry_run": True},
+    "GroupDefinition": {"name": "pipeline", "members": ["source", "sink"], "strategy": "rest_for_one"},
     "ShutdownBody": {"leave_agents": True},
     "SignalBody": {"signal": "HUP", "group": True},
 }

@@ -13,7 +13,7 @@ from api.endpoints import API, Endpoint, NoBody
 from api.examples import ANSWERS, BODIES, PATCH
 from api.problems import PROBLEM_TYPE
 from supervisor.convert.schema import Schema, Schemas
-from supervisor.declared.schema import NAME_SCHEMA, definition_schema, patch_schema
+from supervisor.declared.schema import NAME_SCHEMA, definition_schema, group_schema, patch_schema
 from supervisor.errors import (
     HeadersTooLarge,
     HoodyBug,
@@ -31,6 +31,7 @@ from supervisor.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from supervisor.groups.spec import GroupDefinition
 from supervisor.units.spec import AgentDefinition
 
 _ANY: Final = (
@@ -47,6 +48,7 @@ _ANY: Final = (
 """What any request may meet."""
 _SENT: Final = (RequestTimedOut, RequestTooLarge, UnsupportedMediaType, InvalidInput)
 """What a request with a body may meet beside."""
+_TAGS: Final = {"agents": "agents", "groups": "groups", "apply": "declared state", "export": "declared state"}
 _PREFIX: Final = "#/components/schemas/"
 _PROBLEM: Final[Schema] = {
     "type": "object",
@@ -127,7 +129,9 @@ def _tag(path: str) -> str:
     if not path.startswith(API):
         return "probes"
     first = path.removeprefix(API).strip("/").partition("/")[0]
-    return {"agents": "agents", "apply": "declared state", "export": "declared state"}.get(first, "daemon")
+    return {"agents": "agents", "groups": "groups", "apply": "declared state", "export": "declared state"}.get(
+        first, "daemon"
+    )
 
 
 def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[Schema]:
@@ -173,6 +177,9 @@ def _body(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any] | None:
     elif endpoint.body is AgentDefinition:
         schema = definition_schema(schemas, named="<name>" not in endpoint.path)
         example, types = BODIES["AgentDefinition"], (JSON_TYPE,)
+    elif endpoint.body is GroupDefinition:
+        schema = group_schema(schemas, named="<name>" not in endpoint.path)
+        example, types = BODIES["GroupDefinition"], (JSON_TYPE,)
     else:
         schema = schemas.of(endpoint.body, "taken")
         example, types = BODIES.get(endpoint.body.__name__), (JSON_TYPE,)

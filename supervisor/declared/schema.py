@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from supervisor.convert.schema import Schema, Schemas
+from supervisor.groups.spec import GroupSpec
 from supervisor.units.names import LONGEST_NAME
 from supervisor.units.spec import AgentDefinition, AgentSpec
 from supervisor.units.status import UnitView
@@ -51,6 +52,13 @@ def definition_schema(schemas: Schemas, *, named: bool) -> Schema:
         flat["required"] = ["name", *flat["required"]]
         unit["required"] = ["name", "spec"]
     return {"anyOf": [flat, unit]}
+
+
+def group_schema(schemas: Schemas, *, named: bool) -> Schema:
+    """Return the schema of a group's definition as the API takes it: its name and the keys of its spec."""
+    spec = schemas.table(GroupSpec, "taken")
+    required = ["name", *spec["required"]] if named else spec["required"]
+    return {**spec, "properties": {"name": NAME_SCHEMA, **spec["properties"]}, "required": required}
 
 
 def patch_schema(schemas: Schemas) -> Schema:
