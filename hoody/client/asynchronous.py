@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from hoody.client import calls
+from hoody.client import calls, event_calls
 from hoody.client.call import Call, Conversation, Finder
 from hoody.client.discover import find_daemon
 from supervisor.errors import Unavailable
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
         SpecFields,
         TreeNode,
         Unit,
+        UnitHistory,
+        UnitsState,
         UnitStats,
     )
 
 R = TypeVar("R")
 FOLLOW_FROM = calls.Lines(tail=0)
+LAST_EVENTS = event_calls.Feed()
+FOLLOW_EVENTS = event_calls.Feed(tail=0)
 _BLOCK = 256 * 1024
 
 
@@ -86,6 +90,21 @@ class AsyncClient:
     ) -> dict[str, Any]:
         """Return the definitions of the agents as a document that :meth:`apply` takes."""
         return await self.send(calls.export(source=source, workspace=workspace, reveal=reveal))
+
+    async def events(self, feed: event_calls.Feed = LAST_EVENTS) -> list[dict[str, Any]]:
+        """Return the events that ``feed`` says, oldest first."""
+        return (await self.send(event_calls.event_page(feed)))["items"]
+
+    def follow_events(self, feed: event_calls.Feed = FOLLOW_EVENTS, *, after: int | None = None) -> EventFollower:
+        """Return an iterator over the events that ``feed`` says, or those behind number ``after``, and all that follow.
+
+        It goes on over restarts of the daemon; see the blocking client.
+        """
+        return EventFollower(self, feed, after)
+
+    async def state(self) -> UnitsState:
+        """Return how all units look, and the number of the event behind which they do."""
+        return await self.send(event_calls.state())
 
     async def rotate_token(self) -> str:
         """Make a new token, return it, and forget the old one. Clients that read its file go on by themselves."""
@@ -186,6 +205,10 @@ class AsyncAgents:
         """Send a signal to its process, or to its whole process group."""
         return await self._client.send(self._calls.signal(name, signal, group=group))
 
+    async def history(self, name: str, *, limit: int = 20) -> UnitHistory:
+        """Return its last incarnations, each with how it ended, and what happened to it. ``NotFound``."""
+        return await self._client.send(event_calls.history("agents", name, limit=limit))
+
     async def logs(
         self,
         name: str,
@@ -206,6 +229,30 @@ class AsyncAgents:
         minute (``DaemonNotRunning``). Raises ``NotFound`` once there is no such agent.
         """
         return Follower(self._client, self._calls, name, lines)
+
+
+class EventFollower:
+    """Yields events without end. Holds nothing open between two of them, so it needs no closing."""
+
+    def __init__(self, client: AsyncClient, feed: event_calls.Feed, after: int | None) -> None:
+        self._client = client
+        self._place = event_calls.EventPlace(feed, after)
+        self._events: deque[dict[str, Any]] = deque()
+
+    def __aiter__(self) -> EventFollower:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while not self._events:
+            try:
+                page = self._place.take(await self._client.send(self._place.call()))
+            except Unavailable as error:
+                await trio.sleep(self._place.pause_after(error))
+                continue
+            if page["gap"] is not None:
+                self._events.append({"type": "gap", **page["gap"]})
+            self._events.extend(page["items"])
+        return self._events.popleft()
 
 
 class Follower:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hoody.client import calls
+from hoody.client import calls, event_calls
 from hoody.client.call import Call, Conversation, Finder
 from hoody.client.discover import find_daemon
 from hoody.client.exchange import converse
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
         SpecFields,
         TreeNode,
         Unit,
+        UnitHistory,
+        UnitsState,
         UnitStats,
     )
 
 R = TypeVar("R")
 FOLLOW_FROM = calls.Lines(tail=0)
+LAST_EVENTS = event_calls.Feed()
+FOLLOW_EVENTS = event_calls.Feed(tail=0)
 
 
 class Client:
@@ -103,6 +107,33 @@ class Client:
     ) -> dict[str, Any]:
         """Return the definitions of the agents as a document that :meth:`apply` takes."""
         return self.send(calls.export(source=source, workspace=workspace, reveal=reveal))
+
+    def events(self, feed: event_calls.Feed = LAST_EVENTS) -> list[dict[str, Any]]:
+        """Return the events that ``feed`` says, oldest first."""
+        return self.send(event_calls.event_page(feed))["items"]
+
+    def follow_events(
+        self, feed: event_calls.Feed = FOLLOW_EVENTS, *, after: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the events that ``feed`` says, or those behind number ``after``, and then each that happens, for ever.
+
+        Nothing is lost when the daemon is started anew meanwhile: it is looked for again until it has been gone for a
+        minute (``DaemonNotRunning``). Where events are not kept any more, one of type ``gap`` says which.
+        """
+        place = event_calls.EventPlace(feed, after)
+        while True:
+            try:
+                page = place.take(self.send(place.call()))
+            except Unavailable as error:
+                time.sleep(place.pause_after(error))
+                continue
+            if page["gap"] is not None:
+                yield {"type": "gap", **page["gap"]}
+            yield from page["items"]
+
+    def state(self) -> UnitsState:
+        """Return how all units look, and the number of the event behind which they do."""
+        return self.send(event_calls.state())
 
     def rotate_token(self) -> str:
         """Make a new token, return it, and forget the old one. Clients that read its file go on by themselves."""
@@ -206,6 +237,10 @@ class Agents:
     def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
         """Send a signal to its process, or to its whole process group. ``InvalidTransition`` where there is none."""
         return self._client.send(self._calls.signal(name, signal, group=group))
+
+    def history(self, name: str, *, limit: int = 20) -> UnitHistory:
+        """Return its last incarnations, each with how it ended, and what happened to it. ``NotFound``."""
+        return self._client.send(event_calls.history("agents", name, limit=limit))
 
     def logs(
         self,

@@ -229,6 +229,57 @@ class LogPage(TypedDict):
     next: str
 
 
+class EventGap(TypedDict):
+    """Events that are not kept any more."""
+
+    first: int
+    last: int
+
+
+class EventPage(TypedDict):
+    """Some events, each with ``number``, ``time``, ``type``, ``kind``, ``name`` and what its type tells."""
+
+    items: list[dict[str, Any]]
+    next: int
+    gap: EventGap | None
+
+
+class UnitsState(TypedDict):
+    """All units as they look behind event ``number``."""
+
+    number: int
+    units: list[Unit]
+
+
+class UnitRun(TypedDict):
+    """One incarnation of a unit."""
+
+    incarnation: int
+    pid: int | None
+    started_at: str | None
+    ended_at: str | None
+    adopted: int
+    exit: LastExit | None
+
+
+class UnitStep(TypedDict):
+    """One thing that happened to a unit."""
+
+    number: int
+    time: str
+    type: str
+    state: str | None
+    cause: str | None
+    reason: str
+
+
+class UnitHistory(TypedDict):
+    """The past of a unit, newest first."""
+
+    runs: list[UnitRun]
+    steps: list[UnitStep]
+
+
 class DaemonStatus(TypedDict):
     """What the daemon says of itself."""
 

@@ -25,6 +25,8 @@ _RESTART = Entry(f"{_HERE}.verbs", "restart", "Restart agents.")
 _SIGNAL = Entry(f"{_HERE}.verbs", "signal", "Send a signal to agents.")
 _REMOVE = Entry(f"{_HERE}.remove", "rm", "Forget agents.")
 _LOGS = Entry(f"{_HERE}.logs", "logs", "Show what agents have printed.")
+_HISTORY = Entry(f"{_HERE}.history", "history", "Show the incarnations of an agent and how each ended.")
+_WHY = Entry(f"{_HERE}.history", "why", "Say why an agent is as it is.")
 
 daemon_commands = LazyGroup(
     "daemon",
@@ -63,6 +65,8 @@ agents_commands = LazyGroup(
             "signal": _SIGNAL,
             "rm": _REMOVE,
             "logs": _LOGS,
+            "history": _HISTORY,
+            "why": _WHY,
         }
     },
 )
@@ -125,6 +129,9 @@ root = LazyGroup(
             "signal": _SIGNAL,
             "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, healthy, running or stopped."),
             "logs": _LOGS,
+            "why": _WHY,
+            "history": _HISTORY,
+            "events": Entry(f"{_HERE}.events", "events", "Show what has happened, and what happens."),
             "rm": _REMOVE,
             "groups": Entry(_HERE, "groups_commands", "Agents that are supervised together."),
             "agents": Entry(_HERE, "agents_commands", "All of these under one noun, and create."),
