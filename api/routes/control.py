@@ -20,7 +20,7 @@ from supervisor.errors import (
     StorageError,
     TimedOut,
 )
-from supervisor.units.messages import RestartUnit, SignalUnit, StartUnit, StopUnit
+from supervisor.units.messages import PauseUnit, RestartUnit, ResumeUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.quantities import Duration, SignalName
 from supervisor.units.status import UnitView
 
@@ -117,6 +117,40 @@ async def restart_agent(call: Call[WaitQuery]) -> Answer:
         DIRECTORY,
         lambda reply: RestartUnit(name=name, wait=query.wait, expected_revision=call.expected_revision, reply_to=reply),
         timeout=query.patience,
+    )
+    return unit_answer(view)
+
+
+@routes.add(
+    "POST",
+    f"{AGENT}/pause",
+    answer=UnitView,
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, InvalidTransition),
+)
+async def pause_agent(call: Call[NoQuery]) -> Answer:
+    """Let nothing of a running agent run, without ending it."""
+    call.body(NoBody)
+    name, revision = unit_name(call), call.expected_revision
+    view: UnitView = await call.services.ask(
+        DIRECTORY, lambda reply: PauseUnit(name=name, expected_revision=revision, reply_to=reply)
+    )
+    return unit_answer(view)
+
+
+@routes.add(
+    "POST",
+    f"{AGENT}/resume",
+    answer=UnitView,
+    conditional=True,
+    problems=(NotFound, RevisionMismatch, InvalidTransition),
+)
+async def resume_agent(call: Call[NoQuery]) -> Answer:
+    """Let a paused agent run on."""
+    call.body(NoBody)
+    name, revision = unit_name(call), call.expected_revision
+    view: UnitView = await call.services.ask(
+        DIRECTORY, lambda reply: ResumeUnit(name=name, expected_revision=revision, reply_to=reply)
     )
     return unit_answer(view)
 

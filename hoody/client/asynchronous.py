@@ -201,6 +201,14 @@ class AsyncAgents:
         """Stop what runs, then start; an agent at rest is just started."""
         return await self._client.send(self._calls.verb(name, "restart", wait=wait, timeout=timeout))
 
+    async def pause(self, name: str) -> Unit:
+        """Let nothing of it run, without ending it. ``InvalidTransition`` unless it is RUNNING."""
+        return await self._client.send(self._calls.pause(name, paused=True))
+
+    async def resume(self, name: str) -> Unit:
+        """Let it run on. ``InvalidTransition`` unless it is RUNNING."""
+        return await self._client.send(self._calls.pause(name, paused=False))
+
     async def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
         """Send a signal to its process, or to its whole process group."""
         return await self._client.send(self._calls.signal(name, signal, group=group))

@@ -234,6 +234,14 @@ class Agents:
         """Stop what runs, then start; an agent at rest is just started. ``SpawnFailed``, ``InvalidTransition``."""
         return self._client.send(self._calls.verb(name, "restart", wait=wait, timeout=timeout))
 
+    def pause(self, name: str) -> Unit:
+        """Let nothing of it run, without ending it. ``InvalidTransition`` unless it is RUNNING."""
+        return self._client.send(self._calls.pause(name, paused=True))
+
+    def resume(self, name: str) -> Unit:
+        """Let it run on. ``InvalidTransition`` unless it is RUNNING."""
+        return self._client.send(self._calls.pause(name, paused=False))
+
     def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
         """Send a signal to its process, or to its whole process group. ``InvalidTransition`` where there is none."""
         return self._client.send(self._calls.signal(name, signal, group=group))

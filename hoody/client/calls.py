@@ -146,6 +146,11 @@ class UnitCalls:
         deadline = timeout + MARGIN if wait else _DEFAULT
         return Call(json_request("POST", target), _object, timeout=deadline, repeatable=verb != "restart")
 
+    def pause(self, name: str, *, paused: bool) -> Call[Unit]:
+        """Pause or resume. What is so already stays so: repeatable."""
+        target = _path(self.kind, name, "pause" if paused else "resume")
+        return Call(json_request("POST", target), _object, timeout=_DEFAULT, repeatable=True)
+
     def signal(self, name: str, signal: str, *, group: bool) -> Call[Unit]:
         """Send a signal, to the process or its group."""
         document = {"signal": signal, "group": group}

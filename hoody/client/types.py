@@ -157,6 +157,7 @@ class UnitStatus(TypedDict):
     crash_loop: bool
     waiting_for: list[str]
     says: str
+    paused: bool
     limits: dict[str, str]
     stats: NotRequired[Usage]
 

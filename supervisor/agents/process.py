@@ -68,6 +68,12 @@ class ProcessIncarnation:
         except OSError as error:
             raise SignalFailed(f"signal {number} could not be sent: {error.strerror}") from error
 
+    async def freeze(self, *, frozen: bool) -> None:
+        """Stop or continue every process of the tree; see ``Incarnation.freeze``."""
+        number = signal.SIGSTOP if frozen else signal.SIGCONT
+        self.signal(number, whole_group=True)
+        await self._sweeper.signal_all(self._target, number)
+
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill everything that is left of the process tree; see ``Incarnation.clear``."""
         if self._group is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from typing import Final
 
@@ -13,11 +14,27 @@ from supervisor.agents.children import Census
 from supervisor.agents.exits import ExitWatcher, Watched
 from supervisor.agents.killing import AT_ONCE, Victims
 from supervisor.agents.marks import Mark
+from supervisor.agents.pidfd import open_pidfd, send_signal
 from supervisor.agents.scan import Shared, take_picture
 from supervisor.agents.tree import Picture, Process, Wanted, members
 
 _ROUND: Final = 0.25
 """Seconds after which what does not die is looked at again: it may have made new processes, or need another signal."""
+
+
+_MOST_LOOKS: Final = 10
+"""So often it is looked for new processes; what makes them faster than that is not to be caught by looking."""
+
+
+def _send(pid: int, start_time: int, number: int) -> None:
+    pidfd = open_pidfd(pid, start_time)
+    if pidfd is None:
+        return
+    try:
+        with contextlib.suppress(PermissionError):  # another user's program, which only its own signals reach
+            send_signal(pidfd, number)
+    finally:
+        os.close(pidfd)
 
 
 @define(eq=False)
@@ -50,6 +67,17 @@ class Sweeper:
                 await self._kill(left, watched)
             if trio.current_time() >= deadline:
                 return tuple(process.pid for process in await self._left(target))
+
+    async def signal_all(self, target: Target, number: int) -> None:
+        """Send a signal to every process of the incarnation, those included that are made meanwhile."""
+        reached: set[tuple[int, int]] = set()
+        for _ in range(_MOST_LOOKS):
+            found = {(process.pid, process.stat.start_time) for process in await self._left(target)}
+            if found <= reached:
+                return
+            for pid, start_time in found - reached:
+                _send(pid, start_time, number)
+            reached |= found
 
     async def _left(self, target: Target) -> list[Process]:
         """Return what is left of the incarnation, by the cheapest look that is certain."""

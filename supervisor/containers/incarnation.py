@@ -63,6 +63,19 @@ class LiveContainer:
             raise SignalFailed(f"there is no signal {number}")
         self.table.submit(partial(self._send, number))
 
+    async def freeze(self, *, frozen: bool) -> None:
+        """Have the engine pause the container, or let it run on. Raises ``SignalFailed``."""
+        async with self._in_turn:
+            if self._over:
+                return
+            try:
+                await self.table.engine.call(partial(_freeze, self.id, frozen), within=_CALL_WITHIN)
+            except (ContainerNotFound, ContainerNotRunning):
+                return  # it has ended meanwhile; the event that tells is on its way
+            except HoodyError as error:
+                verb = "paused" if frozen else "resumed"
+                raise SignalFailed(f"container {self.id[:12]} could not be {verb}: {error}") from error
+
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill the container and wait until it is down and its output is read.
 
@@ -181,6 +194,15 @@ class LiveContainer:
         except HoodyError as error:
             _log.warning("container %s cannot be looked at: %s", self.id[:12], error)
             await trio.sleep(_LOOK_AGAIN)
+
+
+def _freeze(container: str, frozen: bool, client: Client) -> None:  # noqa: FBT001 - partial takes it by place
+    if client.inspect(container).state.paused is frozen:
+        return
+    if frozen:
+        client.pause(container)
+    else:
+        client.unpause(container)
 
 
 def _signal(container: str, number: int, client: Client) -> None:

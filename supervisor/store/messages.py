@@ -24,6 +24,8 @@ class LiveRecord:
     started_at: datetime
     was_ready: bool = False
     """Its readiness probe has passed before."""
+    paused: bool = False
+    """Somebody has paused it."""
 
 
 @frozen(kw_only=True)

@@ -29,6 +29,7 @@ from supervisor.units.effects import (
     CancelTimer,
     Clear,
     Effect,
+    Freeze,
     KillGroup,
     Note,
     SendSignal,
@@ -286,8 +287,8 @@ class UnitActor(Actor[UnitMessage]):
                     self._report(SignalRefused(number, str(error)))
             case KillGroup(incarnation=number):
                 hands.kill(number)
-            case Clear(incarnation=number):
-                stage.spawn(hands.clear, number)
+            case Clear() | Freeze():
+                stage.spawn(hands.carry_out, effect)
             case ArmTimer(timer=timer, token=token, delay=delay):
                 stage.start_timer(timer, delay, TimerFired(timer, token))
             case CancelTimer(timer=timer):

@@ -7,9 +7,9 @@ from attrs import evolve
 from supervisor.runtime.restart import FRESH
 from supervisor.units.condition import Phase
 from supervisor.units.draft import Draft
-from supervisor.units.effects import Adopt, Outcome, SendSignal
+from supervisor.units.effects import Adopt, Freeze, Outcome, SendSignal
 from supervisor.units.events import DefinitionChanged, Recalled, SignalAsked, StopAsked, Timer
-from supervisor.units.moves import SPAWN_PATIENCE, end, kill, launch, rest, start_afresh, want
+from supervisor.units.moves import SPAWN_PATIENCE, end, kill, launch, rest, shortcomings, start_afresh, want
 from supervisor.units.status import Desired, EndReason
 
 # ---- the beginning ----
@@ -29,6 +29,7 @@ def recall(draft: Draft, event: Recalled) -> None:
         born=draft.at.mono - max(0.0, live.up_for),
         started_at=live.started_at,
         was_ready=live.was_ready,
+        paused=live.paused,
     )
     draft.enter(Phase.ADOPTING, f"looking for process {live.identity.pid}, which ran before")
     draft.emit(Adopt(draft.now.incarnation, live.identity))
@@ -147,6 +148,26 @@ def restart_spawning(draft: Draft, _event: object) -> None:
 def signal(draft: Draft, event: SignalAsked) -> None:
     """Pass a signal on."""
     draft.emit(SendSignal(draft.now.incarnation, event.number, event.whole_group))
+
+
+def pause(draft: Draft, _event: object) -> None:
+    """Let nothing of it run. What is paused already stays so."""
+    if not draft.now.paused:
+        draft.now = evolve(draft.now, paused=True)
+        _freeze(draft)
+
+
+def resume(draft: Draft, _event: object) -> None:
+    """Let it run on. What runs already just does."""
+    if draft.now.paused:
+        draft.now = evolve(draft.now, paused=False)
+        _freeze(draft)
+
+
+def _freeze(draft: Draft) -> None:
+    draft.now = evolve(draft.now, reason=shortcomings(draft))
+    draft.emit(Freeze(draft.now.incarnation, draft.now.paused))
+    draft.note()
 
 
 def redefine_running(draft: Draft, event: DefinitionChanged) -> None:

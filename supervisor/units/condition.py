@@ -108,6 +108,8 @@ class Condition:
     start_due: float = 0.0
     """Until when it has to become ready, by a clock that only goes forward."""
     says: str = ""
+    paused: bool = False
+    """Nothing of it runs, since somebody asked for that."""
     cause: EndReason | None = None
     cause_detail: str = ""
     hurry: bool = False
@@ -159,5 +161,6 @@ def status_of(condition: Condition) -> UnitStatus:
         next_retry_at=condition.next_retry_at,
         crash_loop=condition.history.crash_loop,
         says=condition.says,
+        paused=condition.paused,
         waiting_for=condition.blocked_by if condition.phase is Phase.WAITING else (),
     )

@@ -12,12 +12,14 @@ from supervisor.units.condition import Condition, Phase
 from supervisor.units.events import (
     DefinitionChanged,
     Event,
+    PauseAsked,
     RestartAsked,
+    ResumeAsked,
     SignalAsked,
     StartAsked,
     StopAsked,
 )
-from supervisor.units.messages import ReplaceUnit, RestartUnit, SignalUnit, StartUnit, StopUnit
+from supervisor.units.messages import PauseUnit, ReplaceUnit, RestartUnit, ResumeUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.quantities import signal_number
 from supervisor.units.spec import UnitSpec
 from supervisor.units.status import UnitView
@@ -175,7 +177,11 @@ class Desk:
                 else:
                     wish.reply_to.send(keeper.view)
             case SignalUnit():
-                self._signal(wish)
+                self._pass_on(wish, SignalAsked(signal_number(wish.signal), wish.whole_group))
+            case PauseUnit():
+                self._pass_on(wish, PauseAsked())
+            case ResumeUnit():
+                self._pass_on(wish, ResumeAsked())
             case ReplaceUnit():
                 keeper.end_in_turn(DefinitionChanged(respawn=before.spec.is_replaced_by(keeper.record.spec)))
                 wish.reply_to.send(keeper.view)
@@ -191,9 +197,9 @@ class Desk:
         else:
             wish.reply_to.send(self._keeper.view)
 
-    def _signal(self, wish: SignalUnit) -> None:
+    def _pass_on(self, wish: SignalUnit | PauseUnit | ResumeUnit, event: Event) -> None:
         try:
-            self._keeper.happen(SignalAsked(signal_number(wish.signal), wish.whole_group))
+            self._keeper.happen(event)
         except (InvalidTransition, SignalFailed) as error:
             wish.reply_to.fail(error)
         else:

@@ -53,11 +53,14 @@ from supervisor.units.messages import (
     GetHealth,
     GetUnit,
     ListUnits,
+    PauseUnit,
     ReplaceUnit,
     RestartUnit,
+    ResumeUnit,
     SignalUnit,
     StartUnit,
     StopUnit,
+    UnitRequest,
 )
 from supervisor.units.names import nearest
 from supervisor.units.permission import require, require_all
@@ -130,16 +133,14 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 context.spawn(self._apply, message, context)
             case ReplaceUnit(definition=definition) if self._services.permits.concerns(definition.spec):
                 context.spawn(self._replace, message, context)
-            case ReplaceUnit() | StartUnit() | StopUnit() | RestartUnit() | SignalUnit():
+            case ReplaceUnit() | StartUnit() | StopUnit() | RestartUnit() | SignalUnit() | PauseUnit() | ResumeUnit():
                 self._forward(message, context)
             case _:
                 assert_never(message)
 
     # ---- passing on ----
 
-    def _forward(
-        self, message: ReplaceUnit | StartUnit | StopUnit | RestartUnit | SignalUnit, context: Context[DirectoryRequest]
-    ) -> None:
+    def _forward(self, message: ReplaceUnit | UnitRequest, context: Context[DirectoryRequest]) -> None:
         try:
             self.keeper(message.name, context).tell(message)
         except HoodyError as error:

@@ -68,6 +68,9 @@ class Incarnation(Protocol):
     def signal(self, number: int, *, whole_group: bool = True) -> None:
         """Send a signal to the process group, or only to the main process. Raises ``SignalFailed``."""
 
+    async def freeze(self, *, frozen: bool) -> None:
+        """Let nothing of the process tree run, or let it run on. Raises ``SignalFailed``. Repeating it is harmless."""
+
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill everything that is left of the incarnation's process tree and wait until it is gone.
 

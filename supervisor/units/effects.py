@@ -52,6 +52,14 @@ class SendSignal:
 
 
 @frozen
+class Freeze:
+    """Let nothing of it run, or let it run on. A refusal is told by ``FreezeRefused``."""
+
+    incarnation: int
+    frozen: bool
+
+
+@frozen
 class KillGroup:
     """Send KILL to the whole group at once; a refusal is of no interest, since ``Clear`` follows and verifies."""
 
@@ -94,4 +102,4 @@ class Tell:
     detail: str = ""
 
 
-Effect: TypeAlias = Spawn | Adopt | SendSignal | KillGroup | Clear | ArmTimer | CancelTimer | Note | Tell
+Effect: TypeAlias = Spawn | Adopt | SendSignal | Freeze | KillGroup | Clear | ArmTimer | CancelTimer | Note | Tell

@@ -67,6 +67,16 @@ class SignalAsked:
 
 
 @frozen
+class PauseAsked:
+    """Somebody wants nothing of it to run for a while, without ending it."""
+
+
+@frozen
+class ResumeAsked:
+    """Somebody wants it to run on."""
+
+
+@frozen
 class DefinitionChanged:
     """There is a new definition; ``respawn`` says that what runs was started by a different one."""
 
@@ -82,6 +92,7 @@ class Recorded:
     started_at: datetime
     up_for: float
     was_ready: bool = False
+    paused: bool = False
     """Its readiness probe has passed before."""
 
 
@@ -139,6 +150,14 @@ class Cleared:
 
     incarnation: int
     survivors: tuple[int, ...] = ()
+
+
+@frozen
+class FreezeRefused:
+    """The system did not let us pause it."""
+
+    incarnation: int
+    detail: str
 
 
 @frozen
@@ -238,8 +257,12 @@ class TimerFired:
     token: int
 
 
-Command: TypeAlias = StartAsked | StopAsked | RestartAsked | SignalAsked | DefinitionChanged | Recalled
-Fact: TypeAlias = Spawned | SpawnFailed | Adopted | AdoptionFailed | MainExited | Cleared | SignalRefused
+Command: TypeAlias = (
+    StartAsked | StopAsked | RestartAsked | SignalAsked | PauseAsked | ResumeAsked | DefinitionChanged | Recalled
+)
+Fact: TypeAlias = (
+    Spawned | SpawnFailed | Adopted | AdoptionFailed | MainExited | Cleared | SignalRefused | FreezeRefused
+)
 Report: TypeAlias = (
     ReadyChanged
     | HealthChanged

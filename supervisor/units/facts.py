@@ -11,7 +11,7 @@ from attrs import evolve
 from supervisor.runtime.restart import FRESH
 from supervisor.units.condition import Phase
 from supervisor.units.draft import Draft
-from supervisor.units.effects import KillGroup, Outcome
+from supervisor.units.effects import Freeze, KillGroup, Outcome
 from supervisor.units.ends import Judgement, processes, span
 from supervisor.units.events import (
     Cleared,
@@ -19,6 +19,7 @@ from supervisor.units.events import (
     DependenciesUnmet,
     DependencyLost,
     EndDelayed,
+    FreezeRefused,
     HealthChanged,
     MainExited,
     ReadyChanged,
@@ -58,6 +59,9 @@ def adopted(draft: Draft, _event: object) -> None:
         end(draft, EndReason.STOPPED, Phase.STOPPED)
     else:
         _settle(draft, up_for=draft.at.mono - draft.now.born)
+        if draft.now.paused:
+            # It was written down that it is paused; whether that had been done when the daemon ended is not known.
+            draft.emit(Freeze(draft.now.incarnation, frozen=True))
 
 
 def adoption_failed(draft: Draft, _event: object) -> None:
@@ -141,6 +145,13 @@ def spawn_failed_anyway(draft: Draft, event: SpawnFailed) -> None:
     draft.enter(Phase.CLEARING, draft.now.reason)
     draft.sweep()
     finish_if_clear(draft)
+
+
+def freeze_refused(draft: Draft, event: FreezeRefused) -> None:
+    """It runs as it did: the wish could not be carried out."""
+    draft.now = evolve(draft.now, paused=False)
+    draft.now = evolve(draft.now, reason="; ".join(filter(None, (shortcomings(draft), event.detail))))
+    draft.note()
 
 
 def spawn_is_slow(draft: Draft, _event: object) -> None:

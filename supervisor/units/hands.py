@@ -6,14 +6,24 @@ import signal
 from collections.abc import Callable, Container
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import trio
 
 from supervisor.errors import DriverError, HoodyError, SignalFailed, TimedOut, Unavailable
 from supervisor.units.carry import carried_through
 from supervisor.units.driver import Driver, ExitStatus, Identity, Incarnation, Launch
-from supervisor.units.events import Adopted, AdoptionFailed, Cleared, Event, MainExited, Spawned, SpawnFailed
+from supervisor.units.effects import Clear, Freeze
+from supervisor.units.events import (
+    Adopted,
+    AdoptionFailed,
+    Cleared,
+    Event,
+    FreezeRefused,
+    MainExited,
+    Spawned,
+    SpawnFailed,
+)
 
 CLEAR_TIME: Final = 5.0
 """Seconds that one attempt to clear may take; what is left then is told, and tried again later."""
@@ -28,7 +38,7 @@ class Hands:
     even where the driver learns of the end first.
     """
 
-    __slots__ = ("_driver", "_early", "_held", "_report", "_started", "_starts", "_unit")
+    __slots__ = ("_driver", "_early", "_freezing", "_held", "_report", "_started", "_starts", "_unit")
 
     def __init__(
         self, unit: str, driver: Driver[Any], starts: trio.CapacityLimiter, report: Callable[[Event], None]
@@ -38,6 +48,7 @@ class Hands:
         self._starts = starts
         self._report = report
         self._held: dict[int, Incarnation] = {}
+        self._freezing = trio.Lock()
         self._early: tuple[int, ExitStatus] | None = None
         self._started = 0
         """The last incarnation whose start was reported on."""
@@ -87,6 +98,29 @@ class Hands:
     def signal(self, number: int, signal_number: int, *, whole_group: bool) -> None:
         """Send a signal. Raises ``SignalFailed``."""
         self._held[number].signal(signal_number, whole_group=whole_group)
+
+    async def carry_out(self, effect: Clear | Freeze) -> None:
+        """Do what takes time, and report what came of it."""
+        match effect:
+            case Clear(incarnation=number):
+                await self.clear(number)
+            case Freeze(incarnation=number, frozen=frozen):
+                # Carried through, so that it is as it is on record: whoever comes next believes the record.
+                await carried_through(partial(self._freeze, number, frozen=frozen), within=CARRY_TIME)
+            case _:
+                assert_never(effect)
+
+    async def _freeze(self, number: int, *, frozen: bool) -> None:
+        # One after the other, in the order in which they were asked for: what was asked for last is what holds.
+        async with self._freezing:
+            held = self._held.get(number)
+            if held is None:
+                return
+            try:
+                await held.freeze(frozen=frozen)
+            except SignalFailed as error:
+                verb = "paused" if frozen else "resumed"
+                self._report(FreezeRefused(number, f"it could not be {verb}: {error}"))
 
     def kill(self, number: int) -> None:
         """Kill the group at once."""

@@ -90,7 +90,7 @@ def step(condition: Condition, event: Event, setting: Setting) -> Step:
         case Ignored():
             return Step(condition)
         case Rejected(why=why):
-            if isinstance(event, e.SignalAsked):
+            if isinstance(event, e.SignalAsked | e.PauseAsked | e.ResumeAsked):
                 raise InvalidTransition(f"{why}: the unit is {condition.state}")
             raise HoodyBug(f"{event!r} cannot be in phase {condition.phase.value}: {why}")
 
@@ -170,6 +170,8 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(SETTLING, RUNNING, ENDING), _do(c.signal)),
         otherwise=Rejected("there is no process to signal"),
     ),
+    e.PauseAsked: _row((_in(RUNNING), _do(c.pause)), otherwise=Rejected("only what is RUNNING can be paused")),
+    e.ResumeAsked: _row((_in(RUNNING), _do(c.resume)), otherwise=Rejected("only what is RUNNING can be resumed")),
     e.DefinitionChanged: _row(
         (_in(SETTLING, RUNNING), _do(c.redefine_running, ENDING, CLEARING)),
         (_in(SPAWNING), _do(c.redefine_spawning, ABORTING)),
@@ -205,6 +207,10 @@ TABLE: Final[Mapping[Trigger, Row]] = {
     e.SignalRefused: _row(
         (_in(ENDING), _do(f.signal_refused, CLEARING)),
         otherwise=Ignored("it has ended meanwhile, or is killed already"),
+    ),
+    e.FreezeRefused: _row(
+        (_in(RUNNING), _do(f.freeze_refused)),
+        otherwise=Ignored("it is being ended, or has ended"),
     ),
     # ---- reports ----
     e.ReadyChanged: _row(

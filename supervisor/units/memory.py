@@ -21,7 +21,11 @@ def progress_of(condition: Condition) -> Progress:
     live = None
     if identity is not None and started_at is not None:
         live = LiveRecord(
-            incarnation=condition.incarnation, identity=identity, started_at=started_at, was_ready=condition.was_ready
+            incarnation=condition.incarnation,
+            identity=identity,
+            started_at=started_at,
+            was_ready=condition.was_ready,
+            paused=condition.paused,
         )
     return Progress(
         state=condition.state if condition.phase in AT_REST else State.RUNNING,
@@ -63,6 +67,7 @@ def recalled(record: UnitRecord, at: Moment) -> Recalled:
             started_at=live.started_at,
             up_for=(at.wall - live.started_at).total_seconds(),
             was_ready=live.was_ready,
+            paused=live.paused,
         )
     )
 

@@ -184,7 +184,28 @@ class SignalUnit:
     expected_revision: int | None = None
 
 
-UnitRequest: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit
+@frozen(kw_only=True)
+class PauseUnit:
+    """Let nothing of the live incarnation run, without ending it. Refused with ``InvalidTransition`` unless RUNNING.
+
+    What is paused already stays so. A stop, a restart and the end of the daemon's care for it end the pause.
+    """
+
+    name: str
+    reply_to: Reply[UnitView]
+    expected_revision: int | None = None
+
+
+@frozen(kw_only=True)
+class ResumeUnit:
+    """Let what is paused run on. Refused with ``InvalidTransition`` unless RUNNING; what is not paused just runs."""
+
+    name: str
+    reply_to: Reply[UnitView]
+    expected_revision: int | None = None
+
+
+UnitRequest: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit | PauseUnit | ResumeUnit
 DirectoryRequest: TypeAlias = (
     ApplyUnits | CreateUnit | ReplaceUnit | DeleteUnit | GetUnit | ListUnits | GetHealth | UnitRequest
 )

@@ -13,12 +13,13 @@ from attrs import evolve
 from supervisor.runtime.restart import FRESH, Again, Finished, GaveUp, decide, forget
 from supervisor.units.condition import Phase
 from supervisor.units.draft import Draft
-from supervisor.units.effects import KillGroup, Outcome, SendSignal, Spawn
+from supervisor.units.effects import Freeze, KillGroup, Outcome, SendSignal, Spawn
 from supervisor.units.ends import Judgement, count, judge, judge_ours, ordinal, signal_name, span
 from supervisor.units.events import MainExited, Timer
 from supervisor.units.quantities import signal_number
 from supervisor.units.status import Desired, EndReason, Health, LastExit
 
+PAUSED: Final = "paused: nothing of it runs until it is resumed"
 SPAWN_PATIENCE: Final = 30.0
 """Seconds after which it is said that the system takes long to start something."""
 
@@ -96,6 +97,7 @@ def shortcomings(draft: Draft) -> str:
     """Say what of a unit that is up is not as it should be; nothing where all is well."""
     now = draft.now
     found = (
+        PAUSED if now.paused else "",
         f"not ready: {now.not_ready}" if now.not_ready else "",
         f"unhealthy: {now.not_healthy}" if now.not_healthy else "",
     )
@@ -145,6 +147,7 @@ def record(
         exit=found,
         counters=count(draft.now.counters, judgement.reason),
         identity=None,
+        paused=False,
         ready=False,
         health=Health.NONE,
         says="",
@@ -194,6 +197,10 @@ def end(draft: Draft, cause: EndReason, then: Phase, detail: str = "") -> None:
     draft.enter(Phase.ENDING, f"{why}asked to end with SIG{name}; has {span(draft.spec.stop_timeout)}")
     draft.arm(Timer.STOP, draft.spec.stop_timeout)
     draft.emit(SendSignal(draft.now.incarnation, signal_number(name)))
+    if draft.now.paused:
+        # What is frozen hears the signal once it runs on, and only then.
+        draft.now = evolve(draft.now, paused=False)
+        draft.emit(Freeze(draft.now.incarnation, frozen=False))
     draft.note()
 
 

@@ -123,6 +123,8 @@ class UnitStatus:
     next_retry_at: datetime | None = None
     crash_loop: bool = False
     waiting_for: tuple[str, ...] = ()
+    paused: bool = False
+    """Nothing of it runs until it is resumed; probes and the limit on silence hold still meanwhile."""
     limits: Mapping[str, str] = field(factory=dict)
     """How its limits are enforced, by their keys, for those where machines differ."""
     says: str = ""

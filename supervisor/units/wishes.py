@@ -12,7 +12,7 @@ from supervisor.runtime import Reply
 from supervisor.store.messages import ForgetUnit, Progress, SaveDesired, SaveUnit, StoreRequest, UnitRecord
 from supervisor.units.condition import Condition, Phase
 from supervisor.units.memory import progress_of
-from supervisor.units.messages import ReplaceUnit, RestartUnit, SignalUnit, StartUnit, StopUnit
+from supervisor.units.messages import PauseUnit, ReplaceUnit, RestartUnit, ResumeUnit, SignalUnit, StartUnit, StopUnit
 from supervisor.units.status import Desired, State
 from supervisor.units.together import Together
 
@@ -30,7 +30,7 @@ class RetireUnit:
     reply_to: Reply[None]
 
 
-Wish: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit | ReplaceUnit | RetireUnit
+Wish: TypeAlias = StartUnit | StopUnit | RestartUnit | SignalUnit | PauseUnit | ResumeUnit | ReplaceUnit | RetireUnit
 
 _ENDED = frozenset({Phase.EXITED, Phase.FATAL})
 _BY_THE_OLD_DEFINITION = frozenset({Phase.SPAWNING, Phase.SETTLING, Phase.RUNNING, Phase.ADOPTING})
@@ -65,7 +65,7 @@ def writing_for(wish: Wish, record: UnitRecord, condition: Condition) -> Writing
             return _start(record, condition)
         case StopUnit():
             return _stop(record, condition)
-        case SignalUnit():
+        case SignalUnit() | PauseUnit() | ResumeUnit():
             return None
         case ReplaceUnit():
             return _replacement(wish, record, condition)

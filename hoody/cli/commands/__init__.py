@@ -23,6 +23,8 @@ _START = Entry(f"{_HERE}.verbs", "start", "Start agents.")
 _STOP = Entry(f"{_HERE}.verbs", "stop", "Stop agents and keep them stopped.")
 _RESTART = Entry(f"{_HERE}.verbs", "restart", "Restart agents.")
 _SIGNAL = Entry(f"{_HERE}.verbs", "signal", "Send a signal to agents.")
+_PAUSE = Entry(f"{_HERE}.verbs", "pause", "Let nothing of agents run for a while.")
+_RESUME = Entry(f"{_HERE}.verbs", "resume", "Let paused agents run on.")
 _REMOVE = Entry(f"{_HERE}.remove", "rm", "Forget agents.")
 _LOGS = Entry(f"{_HERE}.logs", "logs", "Show what agents have printed.")
 _HISTORY = Entry(f"{_HERE}.history", "history", "Show the incarnations of an agent and how each ended.")
@@ -63,6 +65,8 @@ agents_commands = LazyGroup(
             "stop": _STOP,
             "restart": _RESTART,
             "signal": _SIGNAL,
+            "pause": _PAUSE,
+            "resume": _RESUME,
             "rm": _REMOVE,
             "logs": _LOGS,
             "history": _HISTORY,
@@ -127,6 +131,8 @@ root = LazyGroup(
             "stop": _STOP,
             "restart": _RESTART,
             "signal": _SIGNAL,
+            "pause": _PAUSE,
+            "resume": _RESUME,
             "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, healthy, running or stopped."),
             "logs": _LOGS,
             "why": _WHY,

@@ -1,4 +1,4 @@
-"""``start``, ``stop``, ``restart`` and ``signal``: one request per unit, all at the same time."""
+"""``start``, ``stop``, ``restart``, ``signal``, ``pause``, ``resume``: one request per unit, all at the same time."""
 
 from __future__ import annotations
 
@@ -81,6 +81,47 @@ def signal(signal: str, names: tuple[str, ...], group: bool, output: str) -> int
 
     units = calls.UnitCalls("agents")
     return act(names, lambda name: units.signal(name, signal, group=group), done=f"sent {signal}", output=output)
+
+
+@command(
+    "pause",
+    effect="changes",
+    examples="""
+    hoody pause web
+    hoody pause 'worker*'
+    """,
+)
+@names_argument()
+@output_options()
+def pause(names: tuple[str, ...], output: str) -> int:
+    """Let nothing of agents run, without ending them, until they are resumed.
+
+    They stay RUNNING; probes and the limit on silence hold still. A stop or a restart ends the pause.
+    """
+    from hoody.cli.acting import act
+    from hoody.client import calls
+
+    units = calls.UnitCalls("agents")
+    return act(names, lambda name: units.pause(name, paused=True), done="paused", output=output)
+
+
+@command(
+    "resume",
+    effect="changes",
+    examples="""
+    hoody resume web
+    hoody resume 'worker*'
+    """,
+)
+@names_argument()
+@output_options()
+def resume(names: tuple[str, ...], output: str) -> int:
+    """Let paused agents run on."""
+    from hoody.cli.acting import act
+    from hoody.client import calls
+
+    units = calls.UnitCalls("agents")
+    return act(names, lambda name: units.pause(name, paused=False), done="resumed", output=output)
 
 
 def _verb(verb: str, names: tuple[str, ...], *, wait: bool, timeout: float, output: str, now: bool = False) -> int:

@@ -56,7 +56,7 @@ class Judges:
 
     def follow(self, condition: Condition, spec: AgentSpec, spawn: Spawner) -> None:
         """Judge what runs now. To be called after every step of the machine."""
-        wanted = condition.incarnation if condition.phase in JUDGED and spec.is_judged else 0
+        wanted = condition.incarnation if condition.phase in JUDGED and spec.is_judged and not condition.paused else 0
         if wanted == self._number:
             if not wanted and self._socket is not None and condition.phase is not Phase.SPAWNING:
                 self.dismiss()  # nothing came of the start; whoever still writes there must not wait for an ear

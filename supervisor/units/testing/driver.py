@@ -67,6 +67,7 @@ class FakeProcess:
     incarnation: int
     program: Program
     alive: bool = True
+    frozen: bool = False
     status: ExitStatus | None = None
     helpers: set[int] = field(factory=set)
     on_exit: OnExit | None = None
@@ -222,6 +223,13 @@ class FakeIncarnation:
         if self.process.program.refuses_signals:
             raise SignalFailed(f"not allowed to signal process {self.process.pid}")
         self._driver._deliver(self.process, number, whole_group=whole_group)  # noqa: SLF001 - two halves of one fake
+
+    async def freeze(self, *, frozen: bool) -> None:
+        """Take note of it."""
+        await trio.lowlevel.checkpoint()
+        if self.process.program.refuses_signals:
+            raise SignalFailed(f"not allowed to signal process {self.process.pid}")
+        self.process.frozen = frozen
 
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill what is left and wait for it, at the longest until ``deadline``."""

@@ -40,6 +40,8 @@ class FakeInstruments:
     """When the unit last wrote."""
     lines: list[bytes] = field(factory=list)
     folder: str = "/"
+    excess: str = ""
+    """Which limit is exceeded."""
     _written: trio.Event = field(factory=trio.Event)
     _world: str = field(factory=lambda: f"{os.getpid()}-{next(_worlds)}")
 
@@ -97,3 +99,21 @@ class FakeInstruments:
                     found()
             seen = len(self.lines)
             await self._written.wait()
+
+    async def watch_usage(
+        self,
+        unit: str,  # noqa: ARG002 - likewise
+        incarnation: int,  # noqa: ARG002 - likewise
+        spec: AgentSpec,  # noqa: ARG002 - likewise
+        exceeded: Callable[[str], None],
+    ) -> None:
+        """Call ``exceeded`` once the test says that too much is used."""
+        while not self.excess:
+            await self._written.wait()
+        exceeded(self.excess)
+
+    def use_too_much(self, sentence: str) -> None:
+        """Let the unit exceed a limit."""
+        self.excess = sentence
+        self._written.set()
+        self._written = trio.Event()

@@ -16,8 +16,10 @@ from supervisor.units.messages import (
     DeleteUnit,
     DirectoryRequest,
     GetUnit,
+    PauseUnit,
     ReplaceUnit,
     RestartUnit,
+    ResumeUnit,
     SignalUnit,
     StartUnit,
     StopUnit,
@@ -93,6 +95,14 @@ class Units:
         return await self.ask(
             lambda reply: SignalUnit(name=name, signal=SignalName(signal), whole_group=whole_group, reply_to=reply)
         )
+
+    async def pause(self, name: str) -> UnitView:
+        """Pause a unit."""
+        return await self.ask(lambda reply: PauseUnit(name=name, reply_to=reply))
+
+    async def resume(self, name: str) -> UnitView:
+        """Let a unit run on."""
+        return await self.ask(lambda reply: ResumeUnit(name=name, reply_to=reply))
 
     async def delete(self, name: str, *, force: bool = False, revision: int | None = None) -> None:
         """Forget a unit."""

@@ -26,6 +26,8 @@ EXAMPLES: dict[Trigger, Event] = {
         events.StopAsked(),
         events.RestartAsked(),
         events.SignalAsked(1, whole_group=True),
+        events.PauseAsked(),
+        events.ResumeAsked(),
         events.DefinitionChanged(respawn=True),
         events.Adopted(1),
         events.AdoptionFailed(1),
@@ -34,6 +36,7 @@ EXAMPLES: dict[Trigger, Event] = {
         events.MainExited(1, ExitStatus(code=0)),
         events.Cleared(1),
         events.SignalRefused(1, "not allowed"),
+        events.FreezeRefused(1, "not allowed"),
         events.ReadyChanged(1, ready=True),
         events.HealthChanged(1, Health.HEALTHY),
         events.StartExtended(1, 30.0),
@@ -68,7 +71,8 @@ def test_what_is_rejected_raises_and_what_is_ignored_changes_nothing(phase: Phas
 
     match rule:
         case Rejected():
-            error = InvalidTransition if trigger is events.SignalAsked else HoodyBug
+            asked = {events.SignalAsked, events.PauseAsked, events.ResumeAsked}
+            error = InvalidTransition if trigger in asked else HoodyBug
             with pytest.raises(error):
                 step(condition, EXAMPLES[trigger], Player().setting)
         case Ignored():
