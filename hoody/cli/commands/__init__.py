@@ -118,6 +118,7 @@ root = LazyGroup(
             "down": Entry(f"{_HERE}.daemon", "down", "Stop the daemon and everything it runs."),
             "status": Entry(f"{_HERE}.status", "status", "Show whether the daemon runs, where, and how it is."),
             "health": Entry(f"{_HERE}.health", "health", "Show the health of everything; exit 0 if all is well."),
+            "doctor": Entry(f"{_HERE}.doctor", "doctor", "Look the installation over; say what to mend."),
             "tree": Entry(f"{_HERE}.tree", "tree", "Draw the supervision tree."),
             "daemon": Entry(_HERE, "daemon_commands", "Run the daemon in the foreground; read its log."),
             "token": Entry(_HERE, "token_commands", "Show or replace the token of the HTTP API."),
