@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
+
+from supervisor.convert import definition_document
+from supervisor.units.spec import AgentSpec
+from supervisor.units.status import Desired, Kind, State, UnitStatus, UnitView
 
 _DEFINITION: Final = {
     "name": "web",
@@ -33,7 +38,27 @@ BODIES: Final[Mapping[str, Any]] = {
 
 PATCH: Final = {"labels": {"team": None, "tier": "web"}, "stop_timeout": "30s"}
 
+_STARTED: Final = datetime(2026, 1, 31, 12, 0, 5, tzinfo=UTC)
+_UNIT: Final = definition_document(
+    UnitView(
+        kind=Kind.AGENT,
+        name="web",
+        workspace=None,
+        labels={"team": "docs"},
+        revision=3,
+        created_at=datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+        spec=AgentSpec(command=("python3", "-m", "http.server", "8000"), environment={"KEY": "secret"}),
+        status=UnitStatus(
+            state=State.RUNNING, desired=Desired.RUNNING, ready=True, pid=4711, incarnation=2, started_at=_STARTED
+        ),
+        source="/srv/hoody.toml",
+    ),
+    reveal=(),
+)
+
 ANSWERS: Final[Mapping[str, Any]] = {
+    "UnitView": _UNIT,
+    "UnitPage": {"items": [_UNIT], "next": None},
     "ApplyAnswer": {"applied": True, "changes": [_CHANGE], "left": []},
     "DeclarationDocument": _DOCUMENT,
     "NewToken": {"token": "hdy_..."},
