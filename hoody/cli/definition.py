@@ -90,6 +90,14 @@ _OPTIONS: Final = (
         metavar="FILE",
         help="A file of KEY=value lines, read at each start.",
     ),
+    _option(
+        _WHAT,
+        "--port",
+        "ports",
+        multiple=True,
+        metavar="NAME",
+        help="Give it a free port of its own, as NAME_PORT in its environment, and the first as PORT.",
+    ),
     _option(_WHAT, "--directory", metavar="FOLDER", help="Where it runs; the present folder if not given."),
     _option(_WHAT, "--shell", is_flag=True, help="COMMAND is one string for sh -c."),
     _option(_WHAT, "--workspace", metavar="NAME", help="The workspace that it belongs to."),
@@ -224,7 +232,7 @@ def definition(parameters: Mapping[str, Any], environ: Mapping[str, str], folder
         document["environment"] = _environment(parameters["environment"], environ)
     if parameters["labels"]:
         document["labels"] = dict(parameters["labels"])
-    for name in ("success_exit_codes", "success_signals", "groups"):
+    for name in ("success_exit_codes", "success_signals", "ports", "groups"):
         if parameters[name]:
             document[name] = list(parameters[name])
     for name in ("readiness", "liveness"):

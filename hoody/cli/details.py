@@ -45,6 +45,8 @@ def _state_lines(unit: Unit, now: datetime) -> Iterator[tuple[str, str]]:
         yield "waiting for", ", ".join(status["waiting_for"])
     for key, how in (status.get("limits") or {}).items():
         yield f"limit on {key}", how
+    if status.get("ports"):
+        yield "ports", ", ".join(f"{name}={port}" for name, port in status["ports"].items())
     if status["exit"]:
         yield "last exit", exit_words(status["exit"])
 

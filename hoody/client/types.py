@@ -69,6 +69,7 @@ class SpecFields(TypedDict, total=False):
     directory: str | None
     environment: dict[str, str]
     environment_files: list[str]
+    ports: list[str]
     restart: Literal["always", "on-failure", "never", "permanent", "transient", "temporary"]
     success_exit_codes: list[int]
     success_signals: list[str]
@@ -156,6 +157,7 @@ class UnitStatus(TypedDict):
     next_retry_at: str | None
     crash_loop: bool
     waiting_for: list[str]
+    ports: dict[str, int]
     says: str
     paused: bool
     limits: dict[str, str]

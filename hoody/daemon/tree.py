@@ -48,6 +48,7 @@ from supervisor.agents.meter import ProcessMeter
 from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
 from supervisor.agents.process import ProcessDriver
+from supervisor.agents.provision import AgentProvision
 from supervisor.agents.sampling import Sampler
 from supervisor.events import DaemonStarted, DaemonStopping, EventLog
 from supervisor.groups.actor import groups_child
@@ -130,6 +131,7 @@ def make_parts(
         permits=AgentPermits(driver.groups),
         instruments=AgentInstruments(driver, Listener(logs), Sampler(control.instance)),
         logs=logs,
+        provision=AgentProvision(),
     )
     events = EventLog(wall=utc_now)
     events.watch(units.roster)

@@ -38,7 +38,7 @@ from supervisor.units.effects import (
 )
 from supervisor.units.events import DependencyLost, Event, SignalAsked, SignalRefused, StopAsked, Timer, TimerFired
 from supervisor.units.farewell import Farewell, Stage
-from supervisor.units.hands import CLEAR_TIME, Hands
+from supervisor.units.hands import CLEAR_TIME, Hands, Prepare
 from supervisor.units.machine import step
 from supervisor.units.memory import progress_of, recalled, remember, take_stock
 from supervisor.units.probes.judges import Judges
@@ -275,7 +275,7 @@ class UnitActor(Actor[UnitMessage]):
         match effect:
             case Spawn(incarnation=number):
                 self._judges.expect(self.record.spec, self._services.wall())
-                stage.spawn(hands.start, number, self.record.spec)
+                stage.spawn(hands.start, number, self.record.spec, self._preparation())
             case Adopt(incarnation=number, identity=identity):
                 stage.spawn(hands.adopt, number, identity, self.record.spec)
             case SendSignal(incarnation=number, number=signal, whole_group=whole_group):
@@ -300,6 +300,13 @@ class UnitActor(Actor[UnitMessage]):
             case _:
                 assert_never(effect)
 
+    def _preparation(self) -> Prepare | None:
+        """Return what completes the definition for a start; None where there is nothing to complete."""
+        record, registry = self.record, self._registry
+        if registry is None or not self._services.provision.concerns(record.spec):
+            return None
+        return lambda spec: self._services.provision.prepare(record.name, record.workspace, spec, registry.ref("store"))
+
     def _at_hand(self) -> frozenset[int]:
         """Return the incarnations that may still be needed."""
         condition = self.condition
@@ -314,7 +321,10 @@ class UnitActor(Actor[UnitMessage]):
         if self._untold is not None and self.condition.phase is not Phase.SPAWNING:
             self._tell_the_log()
         enforcement = self._services.permits.enforcement(record.spec)
-        self._view = view_of(record, evolve(status, limits=enforcement) if enforcement else status)
+        ports = self._services.provision.ports(self.name)
+        if enforcement or ports:
+            status = evolve(status, limits=enforcement, ports=ports)
+        self._view = view_of(record, status)
         self._services.roster.show(self._view, cause)
 
     def _tell_the_log(self) -> None:

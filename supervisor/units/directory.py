@@ -104,6 +104,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         records: tuple[UnitRecord, ...] = await store.ask(
             lambda reply: LoadUnits(kind=kind, reply_to=reply), timeout=STORE_PATIENCE
         )
+        await self._services.provision.load(store)
         kept = {node.id for node in self._keepers(context).children()}
         for name in (kept | set(self._roster.names())) - {record.name for record in records}:
             await self.remove_keeper(context, name)
@@ -257,6 +258,10 @@ class DirectoryActor(Actor[DirectoryRequest]):
                 timeout=LONGEST_FAREWELL,
             )
         await self.remove_keeper(context, name)
+        try:
+            await self._services.provision.forget(name, context.system.registry.ref("store"))
+        except HoodyError as error:
+            _log.warning("the ports of %r, which is gone, stay on record: %s", name, error)
 
     # ---- many at once ----
 

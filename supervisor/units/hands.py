@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, assert_never
+from typing import Any, Final, TypeAlias
 
 import trio
 
-from supervisor.errors import DriverError, HoodyError, SignalFailed, TimedOut, Unavailable
+from supervisor.errors import DriverError, HoodyError, SignalFailed, StorageError, TimedOut, Unavailable
 from supervisor.units.carry import carried_through
 from supervisor.units.driver import Driver, ExitStatus, Identity, Incarnation, Launch
 from supervisor.units.effects import Clear, Freeze
@@ -29,6 +30,10 @@ CLEAR_TIME: Final = 5.0
 """Seconds that one attempt to clear may take; what is left then is told, and tried again later."""
 CARRY_TIME: Final = 5.0
 """Seconds that a start under way is given when its keeper ends: what it brings has to be written down."""
+
+
+Prepare: TypeAlias = Callable[[Any], Awaitable[Any]]
+"""Completes a definition for a start. Raises what a driver's ``spawn`` raises, and ``StorageError``."""
 
 
 class Hands:
@@ -57,7 +62,7 @@ class Hands:
         """Tell whether an incarnation is at hand."""
         return number in self._held
 
-    async def start(self, number: int, spec: object) -> None:
+    async def start(self, number: int, spec: object, prepare: Prepare | None = None) -> None:
         """Start an incarnation. Once begun it is carried through, also while the keeper is being cancelled."""
         turn = object()
         try:
@@ -67,7 +72,7 @@ class Hands:
             except trio.WouldBlock:
                 await self._starts.acquire_on_behalf_of(turn)
             try:
-                await carried_through(partial(self._start, number, spec), within=CARRY_TIME)
+                await carried_through(partial(self._start, number, spec, prepare), within=CARRY_TIME)
             finally:
                 self._starts.release_on_behalf_of(turn)
         except trio.Cancelled:
@@ -75,11 +80,12 @@ class Hands:
                 self._report(SpawnFailed(number, "its keeper has ended meanwhile"))
             raise
 
-    async def _start(self, number: int, spec: object) -> None:
-        launch = Launch(unit=self._unit, incarnation=number, spec=spec)
+    async def _start(self, number: int, spec: object, prepare: Prepare | None) -> None:
         try:
+            given = spec if prepare is None else await prepare(spec)
+            launch = Launch(unit=self._unit, incarnation=number, spec=given)
             incarnation = await self._driver.spawn(launch, partial(self._exited, number))
-        except (DriverError, TimedOut, Unavailable) as error:
+        except (DriverError, StorageError, TimedOut, Unavailable) as error:
             self._started = number
             self._report(SpawnFailed(number, _words(error)))
             return

@@ -13,6 +13,7 @@ from supervisor.units.driver import Driver
 from supervisor.units.log_keeping import LogKeeping, NoLogs
 from supervisor.units.permission import AnythingGoes, Permits
 from supervisor.units.probes.instruments import Instruments, NoInstruments
+from supervisor.units.provision import AsDefined, Provision
 from supervisor.units.relations import Relations
 from supervisor.units.roster import Roster
 from supervisor.units.status import Kind
@@ -62,6 +63,8 @@ class UnitServices:
     """What this machine has to say against a definition."""
     instruments: Instruments = field(factory=NoInstruments)
     """What its units are probed with."""
+    provision: Provision = field(factory=AsDefined)
+    """What its units are given when they are started."""
     logs: LogKeeping = field(factory=NoLogs)
 
     def __attrs_post_init__(self) -> None:

@@ -6,6 +6,7 @@ where they are defined. ``supervisor.convert`` turns documents into these classe
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Final
@@ -19,6 +20,7 @@ from supervisor.units.dependency import NO_DEPENDENCIES, DependsOn, OnDependency
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
 from supervisor.units.quantities import Duration, SignalName
+from supervisor.units.templates import check_templates
 
 REDACTED: Final = "***"
 """Stands for a value that is not shown; in a write it means "keep the value that you have"."""
@@ -138,6 +140,27 @@ class UnitSpec:
         )
 
 
+_PORT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def check_ports(_instance: object, _attribute: object, value: tuple[str, ...]) -> None:
+    """Check, as a validator of attrs, that each name can be the name of a port."""
+    for name in value:
+        if not _PORT_NAME.fullmatch(name):
+            raise ValueError(f"{name[:40]!r} cannot be the name of a port: 1 to 32 of a-z, 0-9 and '_', a letter first")
+        if value.count(name) > 1:
+            raise ValueError(f"names {name!r} twice")
+
+
+def _known_templates(instance: AgentSpec, _attribute: object, value: Mapping[str, str]) -> None:
+    known = ["name", "workspace", *(["port"] if instance.ports else []), *(f"ports.{name}" for name in instance.ports)]
+    for variable, text in value.items():
+        try:
+            check_templates(text, known)
+        except ValueError as error:
+            raise ValueError(f"in the value of {variable}, {error}") from None
+
+
 @frozen(kw_only=True)
 class AgentSpec(UnitSpec):
     """An operating-system process to keep alive."""
@@ -148,8 +171,12 @@ class AgentSpec(UnitSpec):
     """Run the command string with ``sh -c``."""
     directory: str | None = None
     """The working directory; default: the home of the user that runs the daemon."""
-    environment: Mapping[str, str] = field(factory=dict, validator=check_environment)
-    """Variables on top of the daemon's own environment and of ``environment_files``."""
+    environment: Mapping[str, str] = field(factory=dict, validator=[check_environment, _known_templates])
+    """Variables on top of the daemon's own environment and of ``environment_files``; ``{port}`` and the like in their
+    values are replaced at each start.
+    """
+    ports: tuple[str, ...] = field(default=(), validator=check_ports)
+    """Names of ports: each gets a free one of its own for good, told as ``NAME_PORT``, and the first as ``PORT``."""
     environment_files: tuple[str, ...] = ()
     """Files of ``KEY=value`` lines, read at each start, later ones win; relative to ``directory``."""
     user: str | int | None = field(default=None, validator=check_account)

@@ -125,6 +125,8 @@ class UnitStatus:
     waiting_for: tuple[str, ...] = ()
     paused: bool = False
     """Nothing of it runs until it is resumed; probes and the limit on silence hold still meanwhile."""
+    ports: Mapping[str, int] = field(factory=dict)
+    """The ports that it has, by name."""
     limits: Mapping[str, str] = field(factory=dict)
     """How its limits are enforced, by their keys, for those where machines differ."""
     says: str = ""

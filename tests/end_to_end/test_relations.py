@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,29 @@ def test_a_group_of_programs_goes_down_and_comes_up_together(daemon: Daemon, tmp
     assert "[group (rest_for_one)]" in daemon.hoody("tree").stdout
     daemon.hoody("groups", "stop", "pipeline")
     assert words(log)[3:] == ["end-sink", "end-transform", "end-source"]
+
+
+def test_a_server_listens_on_the_port_that_it_was_given_and_a_conflict_names_its_holder(daemon: Daemon) -> None:
+    serve = "exec python3 -m http.server --bind 127.0.0.1 $PORT"
+    daemon.hoody("run", "--name", "web", "--port", "http", "-e", "SELF=http://{name}:{port}", "--shell", "--", serve)
+    port = daemon.unit("web")["status"]["ports"]["http"]
+
+    def answers() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually("the server answers", answers)
+    pid = daemon.unit("web")["status"]["pid"]
+    assert f"SELF=http://web:{port}" in Path(f"/proc/{pid}/environ").read_text().split("\0")
+    daemon.hoody("restart", "web")
+    daemon.hoody("down")
+    daemon.up()
+    daemon.running("web")
+    assert daemon.unit("web")["status"]["ports"] == {"http": port}
+
+    daemon.hoody("stop", "web")
+    with socket.create_server(("127.0.0.1", port)):
+        result = daemon.hoody("start", "web", expect=None)
+        assert result.returncode == 1
+        assert f"port {port}, which it has as 'http', is taken by process {os.getpid()} (" in result.stderr
+    daemon.running("web")

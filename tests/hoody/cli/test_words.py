@@ -42,6 +42,7 @@ def parameters(**given: Any) -> dict[str, Any]:
             "readiness",
             "liveness",
             "depends_on",
+            "ports",
         ),
         (),
     )
@@ -80,6 +81,7 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
         "liveness",
         "limits",
         "depends_on",
+        "ports",
         "groups",
     }
     tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings}
