@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from supervisor.errors import SpawnFailed, StorageError
 from supervisor.units.provision import Store
 from supervisor.units.quantities import Duration
 from supervisor.units.services import UnitServices
-from supervisor.units.spec import AgentSpec
+from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import State
 from supervisor.units.testing import FakeDriver, Program, Shelf, Units, fake_driver, running_units
 
@@ -129,7 +130,7 @@ async def test_an_agent_that_is_deleted_gives_its_ports_back(world: World) -> No
 
 
 async def test_a_port_that_is_taken_is_told_with_its_holder_and_tried_again(world: World) -> None:
-    await world.units.create("web", agent(ports=("http",)))
+    await world.units.create("web", agent(ports=("http",), backoff=BackoffSpec(initial=Duration(0.05))))
     port = (await world.units.start("web", wait=True)).status.ports["http"]
     await world.units.stop("web", wait=True)
     world.busy.add(port)
@@ -138,7 +139,10 @@ async def test_a_port_that_is_taken_is_told_with_its_holder_and_tried_again(worl
         await world.units.start("web", wait=True)
 
     world.busy.clear()
-    assert (await world.units.start("web", wait=True)).status.ports == {"http": port}
+    with trio.fail_after(10):
+        while (view := await world.units.get("web")).status.state is not State.RUNNING:  # noqa: ASYNC110 - as a client
+            await trio.sleep(0.01)
+    assert view.status.ports == {"http": port}
 
 
 async def test_ports_that_cannot_be_remembered_are_not_given(world: World) -> None:
