@@ -6,8 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, assert_never
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 import trio
 
