@@ -197,6 +197,9 @@ class Fifos:
             os.mkfifo(path, 0o600)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
+    def begun(self, _unit: str) -> None:
+        """Do nothing."""
+
 
 @as_root
 async def test_a_program_may_open_its_own_output_anew_whoever_it_runs_as(tmp_path: Path, subreaper: Host) -> None:
