@@ -41,6 +41,10 @@ bench *args:
 chaos *args:
     {{ bin }}/python -m tests.chaos {{ args }}
 
+# let 200 agents end all the time, and see that the daemon does not grow by it
+soak *args:
+    {{ bin }}/python -m tests.chaos.soak {{ args }}
+
 # write the generated pages: command line, state diagram
 docs:
     {{ bin }}/python -m hoody.cli.reference > docs/reference/cli.md

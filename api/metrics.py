@@ -76,6 +76,7 @@ def _of_the_daemon(report: HealthReport, version: str) -> Iterator[Family]:
     yield one("process_open_fds", "gauge", "Open descriptors of the daemon.", vitals.descriptors)
     yield one("process_max_fds", "gauge", "How many it may have.", vitals.descriptor_limit)
     yield one("process_resident_memory_bytes", "gauge", "Memory of the daemon.", vitals.memory)
+    yield one("tasks", "gauge", "Tasks of the daemon's scheduler.", vitals.tasks)
     yield one("process_threads", "gauge", "Threads of the daemon.", vitals.threads)
 
 

@@ -45,6 +45,8 @@ class Vitals:
     memory: int
     """Bytes of this process that are in memory."""
     threads: int
+    tasks: int
+    """Tasks of the scheduler."""
 
 
 class Pulse:
@@ -87,5 +89,6 @@ class Pulse:
             descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - only their number is wanted
             descriptor_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             memory=int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE,
+            tasks=trio.lowlevel.current_statistics().tasks_living,
             threads=len(os.listdir("/proc/self/task")),  # noqa: PTH208 - as above
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.soak import grown
 from tests.chaos.storm import Storm
 from tests.chaos.verify import Books, audit, read_log
 
@@ -46,6 +47,18 @@ def test_the_audit_finds_every_line_that_is_missing_doubled_or_torn(
     audit(log, records, books)
 
     assert books == found
+
+
+FLAT = {"memory": 100_000_000, "descriptors": 500, "tasks": 900, "threads": 60}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_the_soak_finds_a_figure_that_grows_and_forgives_one_that_swings(name: str) -> None:
+    steady = [{**FLAT, name: FLAT[name] + 50 * (turn % 2)} for turn in range(30)]
+    leaking = [{**FLAT, name: int(FLAT[name] * (1 + turn / 30))} for turn in range(30)]
+
+    assert grown(steady) == {}
+    assert list(grown(leaking)) == [name]
 
 
 def test_backups_are_read_oldest_first(tmp_path: Path) -> None:

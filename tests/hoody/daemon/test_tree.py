@@ -114,7 +114,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("part", ["hoody/base/logs", "hoody/base/processes", "hoody/http", "hoody/address"])
+SERVICES = ("base/events", "base/logs", "base/processes", "departing", "http", "address")
+
+
+@pytest.mark.parametrize("part", [f"hoody/{service}" for service in SERVICES])
 async def test_a_service_that_crashes_comes_back_and_agents_keep_their_processes(tmp_path: Path, part: str) -> None:
     async with running(tmp_path) as tree:
         pid = await tree.create("web")
@@ -140,7 +143,7 @@ async def test_a_service_that_crashes_comes_back_and_agents_keep_their_processes
     assert not is_alive(second)
 
 
-@pytest.mark.parametrize("part", ["store", "agents", "agents/web"])
+@pytest.mark.parametrize("part", ["store", "groups", "agents", "agents/web"])
 async def test_an_actor_that_crashes_comes_back_and_agents_keep_their_processes(tmp_path: Path, part: str) -> None:
     async with running(tmp_path) as tree:
         pid = await tree.create("web")
