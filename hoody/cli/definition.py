@@ -49,6 +49,7 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "runtime": "limits.runtime",
     "silence": "limits.silence",
     "on_dependency_restart": "on_dependency_restart",
+    "priority": "priority",
     "backoff_initial": "backoff.initial",
     "backoff_factor": "backoff.factor",
     "backoff_max": "backoff.max",

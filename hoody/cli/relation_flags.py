@@ -34,6 +34,14 @@ OPTIONS: Final = (
         metavar="WHAT",
         help="When one of these ends or restarts: ignore it, or restart with it (ignore).",
     ),
+    asyncclick.option(
+        "--priority",
+        cls=SectionOption,
+        section=_SECTION,
+        type=int,
+        metavar="NUMBER",
+        help="Where many are started at once, lower ones are started first, 0 to 1000 (100).",
+    ),
 )
 
 

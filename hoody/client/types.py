@@ -93,6 +93,7 @@ class SpecFields(TypedDict, total=False):
     logs: LogFields
     depends_on: dict[str, Literal["started", "ready", "healthy", "completed"]] | list[str]
     on_dependency_restart: Literal["ignore", "restart"]
+    priority: int
 
 
 class Spec(SpecFields):

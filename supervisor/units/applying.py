@@ -114,6 +114,7 @@ class Application:
             self.registrar.record(self.definitions[change.name], self.source)
             for change in self.plan.named(Action.CREATE)
         ]
+        created.sort(key=lambda record: record.spec.priority)
         self.together.begin_to_write()
         with trio.CancelScope(shield=True):
             # A write under way is not undone by a cancellation, and the keepers must know how it went.

@@ -108,7 +108,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         kept = {node.id for node in self._keepers(context).children()}
         for name in (kept | set(self._roster.names())) - {record.name for record in records}:
             await self.remove_keeper(context, name)
-        for record in records:
+        for record in sorted(records, key=lambda record: record.spec.priority):
             if record.name not in kept:
                 await self._restore(context, record)
         self._services.restored.set()

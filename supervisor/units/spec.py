@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from attrs import evolve, field, frozen
-from attrs.validators import ge
+from attrs.validators import ge, le
 
 from supervisor.runtime.policy import Backoff, OnGiveUp, RestartPolicy, RestartType
 from supervisor.units.account import check_account, check_accounts, check_nice, check_umask
@@ -102,9 +102,18 @@ class UnitSpec:
     on_dependency_restart: OnDependencyRestart = OnDependencyRestart.IGNORE
     """What becomes of it when one of these ends or is restarted: ``ignore`` or ``restart``."""
 
+    priority: int = field(default=100, validator=[ge(0), le(1000)])
+    """Where many are started at once, by the daemon's start or one document: lower ones first."""
+
     def is_replaced_by(self, new: UnitSpec) -> bool:
         """Tell whether what runs by this definition has to be started anew for ``new``."""
-        alike = evolve(self, logs=new.logs, depends_on=new.depends_on, on_dependency_restart=new.on_dependency_restart)
+        alike = evolve(
+            self,
+            logs=new.logs,
+            depends_on=new.depends_on,
+            on_dependency_restart=new.on_dependency_restart,
+            priority=new.priority,
+        )
         return alike != new
 
     @property

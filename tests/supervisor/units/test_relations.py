@@ -112,6 +112,27 @@ async def test_units_on_record_are_started_in_their_order_whatever_their_names(
     assert order(driver) == ["z-db", "m-api", "a-web"]
 
 
+async def test_lower_priorities_are_started_first(services: UnitServices, driver: FakeDriver) -> None:
+    shelf, one_by_one = Shelf(), trio.CapacityLimiter(1)
+    async with running_units(services, shelf) as units:
+        for name, priority in (("a", 300), ("b", 100), ("c", 0)):
+            await units.create(name, evolve(needs("slow"), priority=priority), start=False)
+    for key, record in shelf.records.items():
+        shelf.records[key] = evolve(record, desired=Desired.RUNNING)
+
+    async with running_units(UnitServices(driver=driver, starts=one_by_one), shelf) as units:
+        await reaches(units, "a", State.RUNNING)
+        assert order(driver) == ["c", "b", "a"]
+        await applied(
+            units,
+            AgentDefinition(name="x", spec=evolve(needs(), priority=2)),
+            AgentDefinition(name="y", spec=evolve(needs(), priority=1)),
+        )
+        await reaches(units, "x", State.RUNNING)
+
+    assert order(driver)[3:] == ["y", "x"]
+
+
 # ---- ends ----
 
 

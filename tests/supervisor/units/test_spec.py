@@ -39,7 +39,7 @@ def test_an_environment_that_no_process_can_have_is_refused(environment: dict[st
 
 def test_what_it_depends_on_matters_for_the_next_start_and_replaces_nothing() -> None:
     before = AgentSpec(command="a")
-    after = AgentSpec(command="a", depends_on=DependsOn({"db": Until.READY}))
+    after = AgentSpec(command="a", depends_on=DependsOn({"db": Until.READY}), priority=5)
 
     assert not before.is_replaced_by(after)
     assert before.is_replaced_by(AgentSpec(command="b"))
