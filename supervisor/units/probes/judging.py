@@ -35,8 +35,10 @@ from supervisor.units.probes.target import parse_tcp, parse_url
 from supervisor.units.spec import AgentSpec
 from supervisor.units.status import EndReason, Health
 
-_STATUS_PAUSE: Final = 0.2
+_STATUS_PAUSE: Final = 1.0
 """Seconds between two status texts that are shown: a program that talks without a pause is to be no load."""
+_DETAIL_PAUSE: Final = 10.0
+"""Seconds between two reports that differ only in why it fails: many an error message has the time of day in it."""
 
 Look = Callable[[], Awaitable[str | None]]
 
@@ -103,6 +105,8 @@ class Judging:
         self._began = trio.current_time()
         self._ready = trio.Event()
         """Set from the first time on that it was ready: liveness is judged from then on."""
+        self._told: dict[type[Event], tuple[float, str]] = {}
+        """When it was last told why something fails, and what."""
         self._readiness_signs = _Signs()
         self._liveness_signs = _Signs()
 
@@ -152,8 +156,8 @@ class Judging:
             if before.standing is not Standing.PASSING:
                 self._ready.set()
                 self._report(ReadyChanged(self._number, ready=True))
-        elif after.standing is not before.standing or after.detail != before.detail:
-            self._report(ReadyChanged(self._number, ready=False, detail=after.detail))
+        elif after.standing is not before.standing or self._is_news(ReadyChanged, after.detail):
+            self._tell(ReadyChanged(self._number, ready=False, detail=after.detail), after.detail)
 
     # ---- liveness ----
 
@@ -196,12 +200,20 @@ class Judging:
         if after.standing is Standing.PASSING:
             if before.standing is not Standing.PASSING:
                 self._report(HealthChanged(self._number, Health.HEALTHY))
-        elif after.standing is Standing.FAILING and (
-            before.standing is not Standing.FAILING or before.detail != after.detail
-        ):
-            self._report(HealthChanged(self._number, Health.UNHEALTHY, row(after)))
-            if self._docket.spec.on_unhealthy is OnUnhealthy.RESTART:
+        elif after.standing is Standing.FAILING:
+            turned = before.standing is not Standing.FAILING
+            if turned or self._is_news(HealthChanged, after.detail):
+                self._tell(HealthChanged(self._number, Health.UNHEALTHY, row(after)), after.detail)
+            if turned and self._docket.spec.on_unhealthy is OnUnhealthy.RESTART:
                 self._condemn(EndReason.LIVENESS, f"liveness probe: {row(after)}")
+
+    def _is_news(self, of: type[Event], detail: str) -> bool:
+        told_at, told = self._told.get(of, (-math.inf, ""))
+        return detail != told and trio.current_time() >= told_at + _DETAIL_PAUSE
+
+    def _tell(self, event: Event, detail: str) -> None:
+        self._told[type(event)] = trio.current_time(), detail
+        self._report(event)
 
     # ---- looking ----
 
