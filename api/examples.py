@@ -31,6 +31,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "AgentDefinition": _DEFINITION,
     "ApplyBody": {"document": _DOCUMENT, "source": "/srv/hoody.toml", "prune": False, "dry_run": True},
     "GroupDefinition": {"name": "pipeline", "members": ["source", "sink"], "strategy": "rest_for_one"},
+    "InputBody": {"text": "print(1 + 1)\n"},
     "ShutdownBody": {"leave_agents": True},
     "SignalBody": {"signal": "HUP", "group": True},
 }

@@ -16,6 +16,7 @@ from api.routes import ENDPOINTS
 from api.rules import Rules
 from api.services import Services
 from api.work import Work
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
 from supervisor.events import EventLog
@@ -44,6 +45,7 @@ class HttpService:
         logs: LogReader,
         health: HealthWatch,
         meter: Meter,
+        inputs: InputPipes,
         events: EventLog,
         grace: float = GRACE,
     ) -> None:
@@ -51,6 +53,7 @@ class HttpService:
         self._logs = logs
         self._health = health
         self._meter = meter
+        self._inputs = inputs
         self._events = events
         self._listening = listening
         self._grace = grace
@@ -74,6 +77,7 @@ class HttpService:
                 logs=self._logs,
                 health=self._health,
                 meter=self._meter,
+                inputs=self._inputs,
                 events=self._events,
                 stopping=context.stopping,
                 work=Work(jobs),

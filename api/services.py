@@ -11,6 +11,7 @@ from attrs import field, frozen
 from api.answers import LatestText, UnitTexts
 from api.streams import Followers
 from api.work import Work
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.meter import Meter
 from supervisor.control import DaemonControl
 from supervisor.errors import Overloaded
@@ -34,6 +35,7 @@ class Services:
     logs: LogReader
     health: HealthWatch
     meter: Meter
+    inputs: InputPipes
     events: EventLog
     work: Work
     url: str

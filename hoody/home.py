@@ -81,6 +81,11 @@ class Home(NamedTuple):
         return os.path.join(self.runtime, "stopping.json")
 
     @property
+    def inputs(self) -> str:
+        """FIFOs that agents read from."""
+        return os.path.join(self.runtime, "inputs")
+
+    @property
     def fifos(self) -> str:
         """The pipes that units write their output to."""
         return os.path.join(self.runtime, "fifos")

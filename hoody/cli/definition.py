@@ -23,6 +23,7 @@ from supervisor.errors import InvalidInput
 F = TypeVar("F", bound=Callable[..., Any])
 
 _RESTARTS: Final = ("always", "on-failure", "never")
+_STDIN: Final = ("null", "pipe")
 _GIVE_UPS: Final = ("retry", "fail", "escalate")
 _ON_UNHEALTHY: Final = ("restart", "ignore")
 
@@ -36,6 +37,7 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "stop_timeout": "stop_timeout",
     "start_timeout": "start_timeout",
     "on_unhealthy": "on_unhealthy",
+    "stdin": "stdin",
     "user": "user",
     "group": "group",
     "umask": "umask",
@@ -103,6 +105,13 @@ _OPTIONS: Final = (
     _option(_WHAT, "--shell", is_flag=True, help="COMMAND is one string for sh -c."),
     _option(_WHAT, "--workspace", metavar="NAME", help="The workspace that it belongs to."),
     _option(_WHAT, "-l", "--label", "labels", multiple=True, type=PAIR, help="A label, for finding it again."),
+    _option(
+        _WHAT,
+        "--stdin",
+        type=asyncclick.Choice(_STDIN),
+        metavar="WHAT",
+        help="What it reads from: null, or pipe, for hoody input (null).",
+    ),
     _option(_WHAT, "--user", metavar="USER", help="The user that it runs as; only root may choose another."),
     _option(_WHAT, "--group", metavar="GROUP", help="Its group; that of the user if not given."),
     _option(

@@ -242,6 +242,15 @@ class Agents:
         """Let it run on. ``InvalidTransition`` unless it is RUNNING."""
         return self._client.send(self._calls.pause(name, paused=False))
 
+    def input(self, name: str, data: str | bytes, *, timeout: float = 10) -> int:
+        """Write to the standard input of an agent that has ``stdin="pipe"``; return how many bytes were taken.
+
+        ``Conflict`` where it takes no input, ``InvalidTransition`` where it does not run, ``TimedOut`` where it has
+        not taken all of it in time.
+        """
+        text = data.encode() if isinstance(data, str) else data
+        return self._client.send(self._calls.input(name, text, timeout=timeout))
+
     def signal(self, name: str, signal: str, *, group: bool = False) -> Unit:
         """Send a signal to its process, or to its whole process group. ``InvalidTransition`` where there is none."""
         return self._client.send(self._calls.signal(name, signal, group=group))

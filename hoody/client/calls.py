@@ -151,6 +151,16 @@ class UnitCalls:
         target = _path(self.kind, name, "pause" if paused else "resume")
         return Call(json_request("POST", target), _object, timeout=_DEFAULT, repeatable=True)
 
+    def input(self, name: str, data: bytes, *, timeout: float) -> Call[int]:
+        """Give input; returns how many bytes were taken."""
+        from base64 import b64encode
+
+        target = _path(self.kind, name, "input") + _query(timeout=f"{timeout:.3f}s")
+        document = {"base64": b64encode(data).decode()}
+        return Call(
+            json_request("POST", target, document), lambda got: int(_object(got)["bytes"]), timeout=timeout + MARGIN
+        )
+
     def signal(self, name: str, signal: str, *, group: bool) -> Call[Unit]:
         """Send a signal, to the process or its group."""
         document = {"signal": signal, "group": group}

@@ -80,6 +80,7 @@ class SpecFields(TypedDict, total=False):
     start_seconds: Duration
     stop_signal: str
     stop_timeout: Duration
+    stdin: Literal["null", "pipe"]
     user: str | int | None
     group: str | int | None
     groups: list[str | int] | None

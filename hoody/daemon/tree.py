@@ -44,6 +44,7 @@ from hoody.daemon.control import Control
 from hoody.daemon.reclaim import Reclaim
 from hoody.home import Home
 from supervisor.agents.host import Host
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.meter import ProcessMeter
 from supervisor.agents.permits import AgentPermits
 from supervisor.agents.probing import AgentInstruments
@@ -97,6 +98,7 @@ class Parts:
     groups: GroupWatch
     store: StoreReport
     meter: ProcessMeter
+    inputs: InputPipes
     health: HealthWatch
     """To be attached to the telemetry of the system that the tree runs in."""
 
@@ -122,7 +124,8 @@ def make_parts(
     """
     fifos = Path(home.fifos)
     logs = LogStore(Path(home.logs), fifos, config.log_settings, holder=Holder(fifos))
-    driver = ProcessDriver(instance=control.instance, output=logs, host=host)
+    inputs = InputPipes(Path(home.inputs))
+    driver = ProcessDriver(instance=control.instance, output=logs, host=host, inputs=inputs)
     units = UnitServices(
         driver=driver,
         departure=control.departure,
@@ -149,6 +152,7 @@ def make_parts(
         groups=GroupWatch(units),
         store=store,
         meter=ProcessMeter(control.instance),
+        inputs=inputs,
         health=HealthWatch(store, logs=logs.health, lost_lines=lost_lines),
     )
 
@@ -185,6 +189,7 @@ def make_tree(parts: Parts, *, up: Callable[[], None]) -> ChildSpec:
                     logs=LogReader(parts.logs.logs, parts.logs),
                     health=parts.health,
                     meter=parts.meter,
+                    inputs=parts.inputs,
                     events=parts.events,
                 ),
                 shutdown=Shutdown.within(HTTP_SHUTDOWN),

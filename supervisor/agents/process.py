@@ -19,6 +19,7 @@ from supervisor.agents.environment import inherited_environment, working_directo
 from supervisor.agents.exits import ExitWatcher, Watched
 from supervisor.agents.host import Host
 from supervisor.agents.identity import boot_id
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.limits import blame, find_group
 from supervisor.agents.marks import Mark
 from supervisor.agents.memory import KernelLog, OutOfMemory
@@ -35,7 +36,7 @@ from supervisor.descriptors import lift
 from supervisor.errors import DriverError, SignalFailed, SpawnFailed
 from supervisor.runtime import ServiceContext
 from supervisor.units.driver import ExitStatus, Identity, Launch, OnExit
-from supervisor.units.spec import AgentSpec
+from supervisor.units.spec import AgentSpec, Stdin
 
 SPAWN_TIMEOUT: Final = 30.0
 """Seconds that a start may take before it is taken for lost. Only a disk that does not answer takes so long."""
@@ -52,6 +53,7 @@ class ProcessIncarnation:
     _exits: ExitWatcher
     _sweeper: Sweeper
     _group: ControlGroup | None = None
+    _inputs: InputPipes | None = None
 
     @property
     def identity(self) -> Identity:
@@ -77,8 +79,12 @@ class ProcessIncarnation:
     async def clear(self, *, deadline: float) -> tuple[int, ...]:
         """Kill everything that is left of the process tree; see ``Incarnation.clear``."""
         if self._group is None:
-            return await self._sweeper.clear(self._target, deadline)
-        return await self._clear_group(self._group, deadline)
+            left = await self._sweeper.clear(self._target, deadline)
+        else:
+            left = await self._clear_group(self._group, deadline)
+        if self._inputs is not None:
+            self._inputs.remove(self._target.mark.unit, self._target.mark.incarnation)
+        return left
 
     async def _clear_group(self, group: ControlGroup, deadline: float) -> tuple[int, ...]:
         """Kill by the group first, since nothing can leave it; then whatever is known by other signs."""
@@ -117,12 +123,15 @@ class ProcessDriver:
         host: Host,
         environment: Mapping[str, str] | None = None,
         home: str | None = None,
+        inputs: InputPipes | None = None,
     ) -> None:
         self.instance = instance
         self.groups = ControlGroups(instance)
+        self._inputs = inputs
         self._spawner = Spawner(
             output=output,
             groups=self.groups,
+            inputs=inputs,
             window=LimitWindow(host.descriptors),
             inherited=inherited_environment(os.environ if environment is None else environment),
             home=str(Path.home()) if home is None else home,
@@ -169,7 +178,7 @@ class ProcessDriver:
                 self._flights.land(flight)
                 raise
             told = _blaming(on_exit, spawned.group, launch.spec)
-            return self._look_after(self._take_up(spawned, flight, told), mark, spawned.group)
+            return self._look_after(self._take_up(spawned, flight, told), mark, launch.spec, spawned.group)
         raise SpawnFailed(
             f"{launch.unit} could not be started: the system did not answer for {SPAWN_TIMEOUT:.0f} seconds",
             hint="a network disk that is out of reach holds up whoever reads from it",
@@ -192,7 +201,7 @@ class ProcessDriver:
             return None
         group = find_group(self.groups, mark, launch.spec.limits) if launch.spec.limits.bounds_a_group else None
         told = _blaming(on_exit, group, launch.spec)
-        return self._look_after(self._exits.watch(identity, lift(pidfd), told), mark, group)
+        return self._look_after(self._exits.watch(identity, lift(pidfd), told), mark, launch.spec, group)
 
     def owns(self, pid: int, unit: str, incarnation: int) -> bool:
         """Tell whether a process belongs to an incarnation, by what it carries."""
@@ -227,8 +236,11 @@ class ProcessDriver:
         self._flights.land(flight)
         return watched
 
-    def _look_after(self, watched: Watched, mark: Mark, group: ControlGroup | None) -> ProcessIncarnation:
-        return ProcessIncarnation(Target(watched, mark), self._exits, self._sweeper, group)
+    def _look_after(
+        self, watched: Watched, mark: Mark, spec: AgentSpec, group: ControlGroup | None
+    ) -> ProcessIncarnation:
+        inputs = self._inputs if spec.stdin is Stdin.PIPE else None
+        return ProcessIncarnation(Target(watched, mark), self._exits, self._sweeper, group, inputs)
 
     def _mark(self, launch: Launch[AgentSpec]) -> Mark:
         return Mark(launch.unit, launch.incarnation, self.instance)

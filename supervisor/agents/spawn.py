@@ -17,6 +17,7 @@ from supervisor.agents.cgroups import ControlGroup, ControlGroups
 from supervisor.agents.credentials import Credentials, Refused, credentials, needs_look
 from supervisor.agents.environment import build_environment, working_directory
 from supervisor.agents.identity import identity_of, read_stat
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.limits import limit_process, make_group
 from supervisor.agents.marks import Mark
 from supervisor.agents.output import Output
@@ -26,7 +27,7 @@ from supervisor.agents.words import Attempt, spawn_failure
 from supervisor.descriptors import lift
 from supervisor.errors import HoodyBug, HoodyError, SpawnFailed
 from supervisor.units.driver import Identity
-from supervisor.units.spec import AgentSpec
+from supervisor.units.spec import AgentSpec, Stdin
 
 
 @frozen(kw_only=True)
@@ -46,6 +47,7 @@ class Spawner:
     window: LimitWindow
     inherited: Mapping[str, str]
     home: str
+    inputs: InputPipes | None = None
     groups: ControlGroups = field(factory=functools.partial(ControlGroups, "alone"))
 
     def start(self, spec: AgentSpec, mark: Mark, output: Output | None = None) -> Spawned:
@@ -60,7 +62,9 @@ class Spawner:
         attempt = Attempt(argv=spec.argv, directory=directory, environment=environment, user=user)
         group = self._group(spec, mark)
         try:
-            pid = self._launch(attempt, mark, given, output or self.output)
+            # What runs beside a unit has an output of its own, and takes none of the unit's input.
+            takes_input = spec.stdin is Stdin.PIPE and output is None
+            pid = self._launch(attempt, mark, given, output or self.output, takes_input=takes_input)
             self.window.settle(pid)
             if given.nice is not None:
                 _queue(pid, given.nice)
@@ -73,10 +77,12 @@ class Spawner:
         (output or self.output).begun(mark.unit)
         return spawned
 
-    def _launch(self, attempt: Attempt, mark: Mark, given: Credentials, output: Output) -> int:
+    def _launch(self, attempt: Attempt, mark: Mark, given: Credentials, output: Output, *, takes_input: bool) -> int:
         opened: list[int] = []
         try:
             self._open(mark, output, opened)
+            if takes_input:
+                opened.append(self._open_input(mark))
             hand_over(opened, given)
             return self._fork(attempt, mark, given, *opened)
         finally:
@@ -92,14 +98,22 @@ class Spawner:
             what = f"{mark.unit} could not be started: its control group cannot be made: {error}"
             raise SpawnFailed(what) from error
 
-    def _fork(self, attempt: Attempt, mark: Mark, given: Credentials, stdout: int, stderr: int) -> int:
+    def _fork(
+        self,
+        attempt: Attempt,
+        mark: Mark,
+        given: Credentials,
+        stdout: int,
+        stderr: int,
+        stdin: int = subprocess.DEVNULL,
+    ) -> int:
         try:
             executable = _find(attempt)
             with self.window.open(mark.seal):
                 process = subprocess.Popen(
                     attempt.argv,
                     executable=executable,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=stdout,
                     stderr=stderr,
                     cwd=attempt.directory,
@@ -119,6 +133,14 @@ class Spawner:
         # next Popen does not reap it in passing (subprocess._cleanup).
         process.returncode = 0
         return process.pid
+
+    def _open_input(self, mark: Mark) -> int:
+        if self.inputs is None:
+            raise HoodyBug("this driver was made without a place for the input of its programs")
+        try:
+            return self.inputs.open(mark.unit, mark.incarnation)
+        except OSError as error:
+            raise SpawnFailed(f"{mark.unit} could not be started: its input cannot be made: {error}") from error
 
     def _open(self, mark: Mark, output: Output, opened: list[int]) -> None:
         """Open stdout and stderr for the child; what was opened is in ``opened`` even when the second one fails."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -69,6 +70,15 @@ def check_environment(_instance: object, _attribute: object, value: Mapping[str,
 
 
 RESERVED_ENVIRONMENT: Final = frozenset({"HOODY_UNIT", "HOODY_INCARNATION", "HOODY_INSTANCE"})
+
+
+class Stdin(StrEnum):
+    """What a program reads from."""
+
+    NULL = "null"
+    """nothing"""
+    PIPE = "pipe"
+    """what it is given by ``POST {name}/input``"""
 
 
 @frozen(kw_only=True)
@@ -198,6 +208,8 @@ class AgentSpec(UnitSpec):
     """Three octal digits: the permissions that files it makes do not get; default: the daemon's own."""
     nice: int | None = field(default=None, validator=check_nice)
     """Its niceness, from -20 (first) to 19 (last); default: the daemon's own."""
+    stdin: Stdin = Stdin.NULL
+    """What it reads from: ``null`` (nothing), or ``pipe`` (what it is given while it runs)."""
     readiness: Readiness | None = None
     """Whether it can be used: with it, RUNNING waits until it passes, and ``ready`` says whether it passes now."""
     liveness: Liveness | None = None

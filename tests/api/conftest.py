@@ -17,6 +17,7 @@ from attrs import define, field
 
 from api.listening import listen
 from api.server import HttpService
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.stats import ProcessStats, UnitStats
 from supervisor.events import EventLog
 from supervisor.groups.actor import groups_child
@@ -107,6 +108,12 @@ class Daemon:
     driver: FakeDriver
     store: StoreReport
     events: EventLog
+    folder: Path
+
+    @property
+    def inputs(self) -> Path:
+        """Where the pipes are that agents read from."""
+        return self.folder / "inputs"
 
     async def stop(self) -> float:
         """Stop the whole tree in order; return how long it took."""
@@ -142,7 +149,16 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
     events = EventLog(wall=lambda: datetime.now(UTC))
     reader = LogReader(logs.logs, logs)
     http = Crashable(
-        HttpService(control, listening, logs=reader, health=health, meter=Figures(), events=events, grace=grace)
+        HttpService(
+            control,
+            listening,
+            logs=reader,
+            health=health,
+            meter=Figures(),
+            inputs=InputPipes(folder / "inputs"),
+            events=events,
+            grace=grace,
+        )
     )
     ended = trio.Event()
 
@@ -171,7 +187,9 @@ async def daemon_with(*, agents: ChildSpec | None = None, grace: float = 0.3) ->
             ],
         )
         await nursery.start(live, root)
-        yield Daemon(http, system, control, Client(listening.port), listening.port, ended, logs, driver, store, events)
+        yield Daemon(
+            http, system, control, Client(listening.port), listening.port, ended, logs, driver, store, events, folder
+        )
         system.shutdown("the test ends")
         with trio.move_on_after(grace + 5):
             await ended.wait()

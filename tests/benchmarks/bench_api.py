@@ -31,6 +31,7 @@ from api.connections import serve
 from api.finishing import Finishing
 from api.listening import Listening, listen
 from api.server import HttpService
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.meter import ProcessMeter
 from supervisor.events import EventLog
 from supervisor.health import HealthWatch
@@ -76,7 +77,15 @@ async def serve_api(listening: Listening, agents: int) -> None:
     system.telemetry.attach(watch)
     logs = LogStore(Path("/nonexistent/logs"), Path("/nonexistent/fifos"))
     events, reader = EventLog(wall=lambda: datetime.now(UTC)), LogReader(logs.logs, logs)
-    service = HttpService(Control(), listening, logs=reader, health=watch, meter=ProcessMeter("bench"), events=events)  # type: ignore[arg-type]
+    service = HttpService(
+        Control(),
+        listening,
+        logs=reader,
+        health=watch,
+        meter=ProcessMeter("bench"),
+        inputs=InputPipes(Path("/nonexistent/inputs")),
+        events=events,
+    )  # type: ignore[arg-type]
     async with fake_driver(agent=Program()) as driver, trio.open_nursery() as nursery:
         services = UnitServices(driver=driver)
         events.watch(services.roster)

@@ -24,7 +24,7 @@ from supervisor.runtime.policy import OnGiveUp, RestartType
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits
 from supervisor.units.quantities import Duration, SignalName, Size
-from supervisor.units.spec import REDACTED, RESERVED_ENVIRONMENT, AgentDefinition, AgentSpec, BackoffSpec
+from supervisor.units.spec import REDACTED, RESERVED_ENVIRONMENT, AgentDefinition, AgentSpec, BackoffSpec, Stdin
 from supervisor.units.status import EndReason, Kind, LastExit, UnitStatus, UnitView
 
 
@@ -73,6 +73,7 @@ specs = st.builds(
         open_files=st.none() | st.integers(3, 1000),
         core=st.none() | st.integers(0, 1 << 40).map(Size),
     ),
+    stdin=st.sampled_from(Stdin),
     user=st.none() | st.sampled_from(["www-data", 33]),
     group=st.none() | st.just("adm"),
     groups=st.none() | st.lists(st.sampled_from(["adm", 44]), max_size=2).map(tuple),

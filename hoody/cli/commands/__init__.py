@@ -25,6 +25,7 @@ _RESTART = Entry(f"{_HERE}.verbs", "restart", "Restart agents.")
 _SIGNAL = Entry(f"{_HERE}.verbs", "signal", "Send a signal to agents.")
 _PAUSE = Entry(f"{_HERE}.verbs", "pause", "Let nothing of agents run for a while.")
 _RESUME = Entry(f"{_HERE}.verbs", "resume", "Let paused agents run on.")
+_INPUT = Entry(f"{_HERE}.input", "input", "Write to the standard input of an agent.")
 _REMOVE = Entry(f"{_HERE}.remove", "rm", "Forget agents.")
 _LOGS = Entry(f"{_HERE}.logs", "logs", "Show what agents have printed.")
 _HISTORY = Entry(f"{_HERE}.history", "history", "Show the incarnations of an agent and how each ended.")
@@ -67,6 +68,7 @@ agents_commands = LazyGroup(
             "signal": _SIGNAL,
             "pause": _PAUSE,
             "resume": _RESUME,
+            "input": _INPUT,
             "rm": _REMOVE,
             "logs": _LOGS,
             "history": _HISTORY,
@@ -134,6 +136,7 @@ root = LazyGroup(
             "signal": _SIGNAL,
             "pause": _PAUSE,
             "resume": _RESUME,
+            "input": _INPUT,
             "wait": Entry(f"{_HERE}.wait", "wait", "Wait until agents are ready, healthy, running or stopped."),
             "logs": _LOGS,
             "why": _WHY,

@@ -15,6 +15,7 @@ import psutil
 import trio
 
 from supervisor.agents.host import Host
+from supervisor.agents.inputs import InputPipes
 from supervisor.agents.output import Discard, Output
 from supervisor.agents.process import ProcessDriver
 from supervisor.units.driver import ExitStatus, Incarnation, Launch
@@ -122,7 +123,11 @@ async def process_world(
 ) -> AsyncIterator[ProcessWorld]:
     """Run a driver for the length of the block, and leave none of its processes behind."""
     driver = ProcessDriver(
-        instance=f"test-{uuid4()}", output=output or Discard(), host=host or Host.as_it_is(), home=str(folder)
+        instance=f"test-{uuid4()}",
+        output=output or Discard(),
+        host=host or Host.as_it_is(),
+        home=str(folder),
+        inputs=InputPipes(folder / "inputs"),
     )
     try:
         async with trio.open_nursery() as nursery:

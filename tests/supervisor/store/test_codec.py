@@ -28,7 +28,7 @@ from supervisor.units.driver import Identity
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits
 from supervisor.units.quantities import Duration, SignalName, Size
-from supervisor.units.spec import AgentSpec, BackoffSpec
+from supervisor.units.spec import AgentSpec, BackoffSpec, Stdin
 from supervisor.units.status import Counters, EndReason, Kind, LastExit, State
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -51,6 +51,7 @@ specs = st.builds(
         open_files=st.none() | st.integers(3, 1000),
         core=st.none() | st.integers(0, 1 << 40).map(Size),
     ),
+    stdin=st.sampled_from(Stdin),
     user=st.none() | st.sampled_from(["www-data", 33]),
     group=st.none() | st.just("adm"),
     groups=st.none() | st.lists(st.sampled_from(["adm", 44]), max_size=2).map(tuple),
