@@ -46,13 +46,14 @@ async def collect(stream: LogStream, *, once: bool) -> LogPage:
     """Read a page; ``once`` is content with whatever comes first."""
     items: list[LogItem] = []
     while found := await stream.batch():
-        items.extend(map(_item, found))
+        items.extend(map(item_of, found))
         if once or len(items) >= PAGE:
             break
     return LogPage(items=tuple(items), next=stream.cursor)
 
 
-def _item(entry: Entry | Gap) -> LogItem:
+def item_of(entry: Entry | Gap) -> LogItem:
+    """Return an entry as it is sent."""
     if isinstance(entry, Gap):
         time = datetime.fromtimestamp(entry.time_ns / 1e9, UTC)
         return LogItem(unit=entry.unit, stream=entry.stream, time=time, gap=True, lost=entry.lost)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import trio
 from attrs import frozen
 
 from api.answers import Answer
 from supervisor.errors import MalformedRequest, Overloaded
+
+T = TypeVar("T")
 
 KEEP_ALIVE: Final = 15.0
 """Seconds without a word after which one is sent, so that a connection that is gone is noticed."""
@@ -44,6 +46,9 @@ class Feed(Protocol):
 
     async def pieces(self) -> Sequence[Piece]:
         """Return the next pieces, at least one, waiting for them. Cancelled, it loses nothing."""
+
+    def close(self) -> None:
+        """Give back what is held, at the end."""
 
 
 class Followers:
@@ -91,39 +96,40 @@ def stream_answer(feed: Feed, form: Form, *, stopping: trio.Event, followers: Fo
     """Answer with a feed. Raises ``Overloaded`` where too many are open."""
     followers.enter()
     return Answer(
-        parts=_parts(feed, form, stopping, followers.leave),
+        parts=_parts(feed, form, stopping, followers),
         media_type=f"{form.value}; charset=utf-8" if form is Form.SSE else form.value,
         # Proxies that gather answers would keep a stream to themselves.
         headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _parts(
-    feed: Feed, form: Form, stopping: trio.Event, leave: Callable[[], None]
-) -> AsyncGenerator[bytes, None]:
+async def _parts(feed: Feed, form: Form, stopping: trio.Event, followers: Followers) -> AsyncGenerator[bytes, None]:
     try:
         # The head of the answer goes out with the first bytes; whoever connects is told at once that it worked.
         yield b": hello\n\n" if form is Form.SSE else b"\n"
         while not stopping.is_set():
-            pieces = await _next(feed.pieces, stopping)
+            pieces = await next_of(feed.pieces, stopping)
             if pieces is None:
                 yield b": still here\n\n" if form is Form.SSE else b"\n"
             elif pieces:
                 yield b"".join(write_piece(form, piece) for piece in pieces)
         yield write_piece(form, Piece("bye", '{"type":"bye"}'))
     finally:
-        leave()
+        feed.close()
+        followers.leave()
 
 
-async def _next(pieces: Callable[[], Awaitable[Sequence[Piece]]], stopping: trio.Event) -> Sequence[Piece] | None:
-    """Return what comes next; nothing where the service stops, None where nothing has come for long."""
-    found: Sequence[Piece] = ()
-    with trio.move_on_after(KEEP_ALIVE) as patience:
+async def next_of(
+    more: Callable[[], Awaitable[Sequence[T]]], stopping: trio.Event, *, patience: float = KEEP_ALIVE
+) -> Sequence[T] | None:
+    """Return what comes next; nothing where the service stops, None where nothing has come for ``patience`` seconds."""
+    found: Sequence[T] = ()
+    with trio.move_on_after(patience) as waiting:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_at, stopping, nursery.cancel_scope)
-            found = await pieces()
+            found = await more()
             nursery.cancel_scope.cancel(reason="something has come")
-    return None if patience.cancelled_caught else found
+    return None if waiting.cancelled_caught else found
 
 
 async def _cancel_at(stopping: trio.Event, scope: trio.CancelScope) -> None:

@@ -106,6 +106,9 @@ class _Follower:
             self._place = batch.place
         return pieces_of(batch)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def pieces_of(batch: Batch) -> Sequence[Piece]:
     """Return what is sent of a batch; a gap comes first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self, TypeVar
 
@@ -80,6 +80,15 @@ class LogStream:
         self._positions: dict[Key, Position] = dict(selection.after)
 
     @property
+    def positions(self) -> Mapping[Key, Position]:
+        """Where the reader is in each stream, behind the last batch; not complete before the first one."""
+        return self._positions
+
+    def close(self) -> None:
+        """Give back what is held; leaving ``async with`` does the same."""
+        self._finish()
+
+    @property
     def cursor(self) -> str:
         """Where the reader is, behind the last batch."""
         return format_cursor(self._positions)
@@ -96,8 +105,9 @@ class LogStream:
                 return found
             if not self._follow:
                 return ()
-            await self._wait(current)
+            # While it waits, a follower holds no files open: a thousand of them would take every descriptor.
             self._finish()
+            await self._wait(current)
 
     async def _wait(self, current: Round) -> None:
         """Wait for more; for a line that has begun not longer than it is worth."""
