@@ -18,6 +18,8 @@ _CAUSES: Final[Mapping[str, str]] = {
     "start_asked": "a start was asked for",
     "stop_asked": "a stop was asked for",
     "restart_asked": "a restart was asked for",
+    "pause_asked": "a pause was asked for",
+    "resume_asked": "it was asked to go on",
     "daemon_stopping": "the daemon ends and takes it along",
     "definition_changed": "its definition changed",
     "recalled": "the daemon has taken it up",

@@ -26,7 +26,9 @@ _WHAT: Final = {
     "UNKNOWN": "it is not known how it is",
 }
 _HEAD: Final = ("RUN", "PID", "STARTED", "LASTED", "END")
-_ASKED: Final = frozenset({"stop_asked", "start_asked", "restart_asked", "daemon_stopping"})
+_ASKED: Final = frozenset(
+    {"stop_asked", "start_asked", "restart_asked", "pause_asked", "resume_asked", "daemon_stopping"}
+)
 
 
 def findings(unit: Unit, past: UnitHistory) -> list[str]:

@@ -21,6 +21,8 @@ class Cause(StrEnum):
     START_ASKED = "start_asked"
     STOP_ASKED = "stop_asked"
     RESTART_ASKED = "restart_asked"
+    PAUSE_ASKED = "pause_asked"
+    RESUME_ASKED = "resume_asked"
     DAEMON_STOPPING = "daemon_stopping"
     DEFINITION_CHANGED = "definition_changed"
     RECALLED = "recalled"
