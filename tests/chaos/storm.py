@@ -32,11 +32,14 @@ from hoody.daemon.runtime_file import read_holder
 from hoody.home import Home, find_home
 from supervisor.errors import HoodyError, NotFound
 from tests.chaos import program
+from tests.chaos.faults import SmallDisk, forge_files, without_descriptors
 from tests.chaos.verify import Books, audit_all
 
 WITHIN: Final = 20.0
 """Seconds in which everything is as it should be after a step."""
 _UNITS: Final = 8
+_FORGED: Final = 0.3
+"""In which part of the deaths of the daemon files are forged before the next one starts."""
 _LIVE: Final = ("STARTING", "RUNNING", "BACKOFF")
 
 
@@ -51,6 +54,9 @@ class Tally:
     daemon_kills: int = 0
     agent_kills: int = 0
     freezes: int = 0
+    full_disks: int = 0
+    starved: int = 0
+    forged: int = 0
     wishes: Counter[str] = field(factory=Counter)
     unanswered: int = 0
     """Wishes whose answer the daemon took to its grave: they may hold or not."""
@@ -78,6 +84,8 @@ class Storm:
         self._dice = random.Random(seed)
         self._records = folder / "records"
         self._records.mkdir()
+        (folder / "home").mkdir(mode=0o700)
+        self._disk = SmallDisk(folder / "home")
         self._environ = {**os.environ, "HOODY_HOME": str(folder / "home")}
         self._home: Home = find_home(self._environ)
         self._expected: dict[str, Expected] = {}
@@ -86,17 +94,18 @@ class Storm:
 
     def run(self, kills: int) -> Tally:
         """Go through so many deaths of the daemon. Raises :class:`PromiseBroken`."""
-        self._bring_up()
         try:
+            self._bring_up()
             for _ in range(_UNITS):
                 self._create()
             while self.tally.daemon_kills < kills:
                 self._step()
             self._calm_down()
+            self.tally.units = len(self._all)
+            self.tally.books = audit_all(Path(self._home.logs), self._records, self._all)
         finally:
             self._clean_up()
-        self.tally.units = len(self._all)
-        self.tally.books = audit_all(Path(self._home.logs), self._records, self._all)
+            self._disk.close()
         if not self.tally.books.balanced:
             raise PromiseBroken(f"the logs are not what was written: {self.tally.books}")
         return self.tally
@@ -106,8 +115,16 @@ class Storm:
     def _step(self) -> None:
         wish = self._draw_wish()
         fault = self._dice.choices(
-            (self._kill_during, self._kill_agent, self._freeze_daemon, self._freeze_agent, self._just),
-            weights=(6, 3, 1, 1, 2),
+            (
+                self._kill_during,
+                self._kill_agent,
+                self._freeze_daemon,
+                self._freeze_agent,
+                self._fill_disk,
+                self._starve,
+                self._just,
+            ),
+            weights=(6, 3, 1, 1, 1, 1, 2),
         )[0]
         fault(wish)
         self._check()
@@ -134,6 +151,9 @@ class Storm:
         time.sleep(delay)
         self._kill_daemon()
         thread.join()
+        if self._dice.random() < _FORGED:
+            forge_files(self._home, self._dice)
+            self.tally.forged += 1
         time.sleep(self._dice.choice((0.0, 0.0, 0.2)) * self._dice.random())
         self._bring_up()
 
@@ -168,6 +188,23 @@ class Storm:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
         return None
+
+    def _fill_disk(self, wish: Callable[[], None]) -> None:
+        if self._disk.mounted:
+            with self._disk.full():
+                self.tally.full_disks += 1
+                wish()
+                time.sleep(0.5 * self._dice.random())
+        else:
+            wish()
+
+    def _starve(self, wish: Callable[[], None]) -> None:
+        with without_descriptors(self._daemon_pid()):
+            self.tally.starved += 1
+            thread = threading.Thread(target=wish)
+            thread.start()
+            time.sleep(0.5 * self._dice.random())
+        thread.join()
 
     def _kill_daemon(self) -> None:
         pid = self._daemon_pid()
