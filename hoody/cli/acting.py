@@ -27,25 +27,35 @@ def act(
     output: str,
     done: str | None = None,
     waiting: str | None = None,
+    in_waves: Callable[[Client, Sequence[str]], list[list[str]]] | None = None,
 ) -> int:
     """Send a call for each unit that ``words`` name, together; print the units; return the exit code.
+
+    With ``in_waves``, each wave is sent when the one before it is answered.
 
     ``done`` is what to say of each unit instead of its state. ``waiting`` heads the progress that a terminal shows.
     One that fails does not hinder the others: each error is told, with the unit's name where there are several.
     """
     client = Client()
     names = select(client, words)
-    wanted = [make_call(name) for name in names]
-    if waiting and interactive():
-        progress = Progress(client, names, waiting)
-        try:
-            results = client.send_all(wanted, on_tick=progress.show)
-        finally:
-            progress.clear()
-    else:
-        results = client.send_all(wanted)
+    found: dict[str, Unit | HoodyError] = {}
+    for wave in [names] if in_waves is None else in_waves(client, names):
+        found |= zip(wave, _send(client, wave, [make_call(name) for name in wave], waiting), strict=True)
+    results = [found[name] for name in names]
     _print_results([unit for unit in results if not isinstance(unit, HoodyError)], output, done)
     return tell_errors(names, results)
+
+
+def _send(
+    client: Client, names: Sequence[str], wanted: Sequence[Call[Unit]], waiting: str | None
+) -> Sequence[Unit | HoodyError]:
+    if not (waiting and interactive()):
+        return client.send_all(wanted)
+    progress = Progress(client, names, waiting)
+    try:
+        return client.send_all(wanted, on_tick=progress.show)
+    finally:
+        progress.clear()
 
 
 def tell_errors(names: Sequence[str], results: Sequence[object]) -> int:

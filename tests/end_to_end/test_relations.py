@@ -55,6 +55,19 @@ def test_a_chain_of_programs_goes_up_and_down_in_its_order(daemon: Daemon, tmp_p
     assert words(log) == ["begin-z-db", "begin-m-api", "begin-a-web"]
 
 
+def test_of_several_programs_those_that_depend_on_others_are_stopped_first(daemon: Daemon, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(daemon, log, "a-db")
+    run(daemon, log, "z-web", "--depends-on", "a-db")
+    daemon.running("z-web")
+    log.unlink()
+
+    stopped = daemon.json("stop", "a-db", "z-web")
+
+    assert words(log) == ["end-z-web", "end-a-db"]
+    assert [unit["name"] for unit in stopped] == ["a-db", "z-web"]
+
+
 @pytest.mark.parametrize(
     ("flag", "sentence"), [("nobody", "there is no unit 'nobody'"), ("x=rdy", "did you mean 'ready'")]
 )

@@ -39,7 +39,10 @@ def start(names: tuple[str, ...], wait: bool, timeout: float, output: str) -> in
 @wait_options(60)
 @output_options()
 def stop(names: tuple[str, ...], now: bool, wait: bool, timeout: float, output: str) -> int:  # noqa: FBT001 - asyncclick calls it
-    """Stop agents, with every process that they have started, and remember that they should stay stopped."""
+    """Stop agents, with every process that they have started, and remember that they should stay stopped.
+
+    Of several, those that depend on others are stopped first; with --now or --no-wait all at the same time.
+    """
     return _verb("stop", names, wait=wait, timeout=timeout, output=output, now=now)
 
 
@@ -126,6 +129,7 @@ def resume(names: tuple[str, ...], output: str) -> int:
 
 def _verb(verb: str, names: tuple[str, ...], *, wait: bool, timeout: float, output: str, now: bool = False) -> int:
     from hoody.cli.acting import act
+    from hoody.cli.ordering import stop_waves
     from hoody.client import calls
 
     units = calls.UnitCalls("agents")
@@ -135,4 +139,5 @@ def _verb(verb: str, names: tuple[str, ...], *, wait: bool, timeout: float, outp
         done=None if wait else f"{verb} asked for",
         output=output,
         waiting=f"waiting for {verb} of" if wait else None,
+        in_waves=stop_waves if verb == "stop" and wait and not now else None,
     )

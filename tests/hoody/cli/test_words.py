@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hoody.cli.definition import PLAIN_FLAGS, definition
 from hoody.cli.naming import derive_name
 from hoody.cli.options import DURATION, PAIR, SIGNAL, TAIL
+from hoody.cli.ordering import waves
 from hoody.cli.output import _health, age, command_line, size
 from hoody.cli.selecting import expand
 from hoody.cli.waiting import GOALS, exit_code, verdict
@@ -104,6 +105,15 @@ def test_dependencies_are_ready_unless_said_otherwise() -> None:
 def test_a_dependency_that_says_nothing_clear_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="--depends-on"):
         definition(parameters(depends_on=words), {}, "/w")
+
+
+def test_those_that_depend_on_others_are_stopped_in_earlier_waves() -> None:
+    needs = {"db": [], "api": ["db", "elsewhere"], "web": ["api", "db"], "other": []}
+
+    assert waves(["db", "other", "web", "api"], needs) == [["other", "web"], ["api"], ["db"]]
+    assert waves(["db", "web"], needs) == [["web"], ["db"]]
+    assert waves(["a", "b", "c"], {"a": ["b"], "b": ["a"], "c": ["a"]}) == [["c"], ["a", "b"]]
+    assert waves([], {}) == []
 
 
 def test_only_what_was_given_is_in_a_definition() -> None:
