@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -16,14 +15,13 @@ from typing import Final
 
 import trio
 
-from supervisor.agents.identity import read_proc, read_stat
+from supervisor.agents.identity import read_proc
 from supervisor.logs import holding
 
 SEND_WITHIN: Final = 5.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between tries to have a holder."""
-_RECORD: Final = "holder.json"
 _FOLDERS: Final = ("HOODY_HOME",)
 """Of the daemon's environment, what tells people whose process it is."""
 
@@ -60,8 +58,8 @@ class Holder:
                     self._launch()
                 for key, descriptor in fifos:
                     self._hold(key, descriptor)
-                if is_new:
-                    self._relieve()
+                if is_new and self._process is not None:
+                    end_holders(self._folder, spared=self._process.pid)
             except OSError as error:
                 self._fail(error)
             else:
@@ -98,8 +96,6 @@ class Holder:
         """End the holder: nothing is left in any FIFO."""
         with self._lock:
             self._send(b".")
-            if self._socket is not None:
-                self._path.unlink(missing_ok=True)
             self._abandon(patience=SEND_WITHIN)
 
     def leave(self) -> None:
@@ -109,10 +105,6 @@ class Holder:
                 self._process.returncode = 0  # it stays on purpose, and will be somebody else's child
                 self._process = None
             self._abandon()
-
-    @property
-    def _path(self) -> Path:
-        return self._folder / _RECORD
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[int | None]:
@@ -132,7 +124,7 @@ class Holder:
             self._socket = ours
             self._process = subprocess.Popen(
                 # Isolated and without site-packages: half the memory, and nobody's code in a process that stays.
-                [sys.executable, "-I", "-S", holding.__file__],
+                [sys.executable, "-I", "-S", holding.__file__, str(self._folder)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -176,30 +168,27 @@ class Holder:
                 process.kill()
                 process.wait()
 
-    def _relieve(self) -> None:
-        """End the holder of an earlier daemon, now that another one has all, and write down ours."""
-        with contextlib.suppress(FileNotFoundError):
-            _end(self._path.read_bytes())
-        if self._process is not None:
-            stat = read_stat(self._process.pid)
-            content = {"pid": self._process.pid, "start_time": 0 if stat is None else stat.start_time}
-            part = self._path.with_suffix(".part")
-            part.write_text(json.dumps(content))
-            part.replace(self._path)
+
+def end_holders(folder: Path, *, spared: int) -> None:
+    """End every holder of a folder but one: those that earlier daemons have left."""
+    script = os.fsencode(Path(holding.__file__).name)
+    for name in os.listdir("/proc"):  # noqa: PTH208 - numbers are wanted, not paths
+        if name.isdecimal() and int(name) != spared and _is_holder(int(name), script, folder):
+            _end(int(name), script, folder)
 
 
-def _end(record: bytes) -> None:
-    """End the process that a record names, if it is beyond doubt a holder."""
+def _is_holder(pid: int, script: bytes, folder: Path) -> bool:
+    words = (read_proc(pid, "cmdline") or b"").split(b"\0")
+    return len(words) > 3 and words[-2] == os.fsencode(folder) and words[-3].rpartition(b"/")[2] == script
+
+
+def _end(pid: int, script: bytes, folder: Path) -> None:
     try:
-        document = json.loads(record)
-        pid, start_time = int(document["pid"]), int(document["start_time"])
         pidfd = os.pidfd_open(pid)
-    except (ValueError, TypeError, KeyError, ProcessLookupError, OverflowError, OSError):
-        return  # it has ended, or the record is not ours: nothing to end
+    except OSError:
+        return  # it has ended meanwhile
     try:
-        stat = read_stat(pid)
-        is_holder = os.fsencode(Path(holding.__file__).name) in (read_proc(pid, "cmdline") or b"")
-        if stat is not None and stat.start_time == start_time and is_holder:
+        if _is_holder(pid, script, folder):  # the number is certainly its own now
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):

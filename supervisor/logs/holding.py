@@ -1,4 +1,5 @@
-"""Hold FIFOs open while there is no daemon. A program of its own: ``python holding.py``, standard library only.
+"""Hold FIFOs open while there is no daemon. A program of its own: ``python holding.py FOLDER``, standard library
+only; the folder is there for whoever looks for the holder of it.
 
 The kernel throws away what stands in a FIFO once nobody has it open, so what an agent wrote last would be lost if it
 ended while no daemon runs. This process has a descriptor of every FIFO and does nothing with it. Descriptors arrive

@@ -60,8 +60,7 @@ def without_descriptors(pid: int) -> Iterator[None]:
 
 def forge_files(home: Home, dice: random.Random) -> None:
     """Leave files behind as no daemon writes them: cut off, of somebody else, or not at all."""
-    holder = str(Path(home.fifos, "holder.json"))
-    for path in dice.sample([home.daemon_file, home.lock_file, home.stopping_file, holder], 2):
+    for path in dice.sample([home.daemon_file, home.lock_file, home.stopping_file], 2):
         content = dice.choice((b"", b'{"pid": 1, "start_time": 0', b'{"pid": 1, "start_time": 1}', b"\xff\x00" * 50))
         Path(path).write_bytes(content)
         Path(path).chmod(0o600)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import trio
 
 from supervisor.agents.identity import read_stat
 from supervisor.logs import Holder, LogStore, holding
+from supervisor.logs.holder import end_holders
 from supervisor.logs.source import open_fifo
 from supervisor.logs.testing import Served
 
@@ -43,13 +43,9 @@ def holder(tmp_path: Path) -> Iterator[Holder]:
     pid = found.pid
     yield found
     found.dismiss()
-    for each in (pid, json.loads((tmp_path / "holder.json").read_text())["pid"] if recorded(tmp_path) else None):
-        if each is not None and not ended(each):
-            os.kill(each, signal.SIGKILL)
-
-
-def recorded(folder: Path) -> bool:
-    return (folder / "holder.json").exists()
+    end_holders(tmp_path, spared=0)
+    assert pid is not None
+    assert ended(pid)
 
 
 def pid_of(holder: Holder) -> int:
@@ -158,31 +154,28 @@ def test_the_holder_of_the_next_daemon_ends_the_one_before(holder: Holder, tmp_p
     successor.dismiss()
 
 
-def test_a_dismissed_holder_is_gone_with_its_record(holder: Holder, tmp_path: Path) -> None:
+def test_a_dismissed_holder_is_gone(holder: Holder) -> None:
     pid = pid_of(holder)
-    assert recorded(tmp_path)
 
     holder.dismiss()
 
     assert ended(pid)
-    assert (holder.pid, recorded(tmp_path)) == (None, False)
+    assert holder.pid is None
 
 
-@pytest.mark.parametrize(
-    "record", ["", "{}", "[]", '{"pid": "x", "start_time": 1}', '{"pid": -1, "start_time": 1}', "{PID}"]
-)
-def test_a_record_that_names_no_holder_ends_nobody(tmp_path: Path, record: str) -> None:
+def test_whoever_only_looks_like_the_holder_of_the_folder_is_left_alone(holder: Holder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = Holder(elsewhere)
+    other.start(())
     stranger = subprocess.Popen(["sleep", "60"])
-    stat = read_stat(stranger.pid)
-    assert stat is not None
-    named = json.dumps({"pid": stranger.pid, "start_time": stat.start_time})
-    (tmp_path / "holder.json").write_text(record.replace("{PID}", named))
-    holder = Holder(tmp_path)
 
-    holder.start(())
+    end_holders(tmp_path, spared=pid_of(holder))
 
-    assert (holder.error, stranger.poll()) == ("", None)
-    holder.dismiss()
+    assert not ended(pid_of(holder))
+    assert not ended(pid_of(other))
+    assert stranger.poll() is None
+    other.dismiss()
     stranger.kill()
     stranger.wait()
 
