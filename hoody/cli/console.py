@@ -6,7 +6,16 @@ import os
 import sys
 from typing import Final, TextIO
 
-_CODES: Final = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
+_CODES: Final = {
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+    "dim": "2",
+    "bold": "1",
+}
 _SCRIPT_WIDTH: Final = 0
 
 

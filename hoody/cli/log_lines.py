@@ -19,8 +19,9 @@ class LineCleaner:
     A line is held back until its end is there, but never more than ``longest`` characters of it.
     """
 
-    def __init__(self, prefix: str = "", longest: int = 65536) -> None:
+    def __init__(self, prefix: str = "", longest: int = 65536, *, colours: bool = False) -> None:
         self._prefix = prefix
+        self._colours = colours
         self._longest = longest
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
@@ -39,14 +40,15 @@ class LineCleaner:
         return self._line(rest) if rest else ""
 
     def _line(self, text: str) -> str:
-        return f"{self._prefix}{clean_log(text.removesuffix(_RETURN))}\n"
+        return f"{self._prefix}{clean_log(text.removesuffix(_RETURN), colours=self._colours)}\n"
 
 
 class ItemPrinter:
     """Turns items of several logs into one text, in which a line of one is never inside a line of another."""
 
-    def __init__(self, prefixes: dict[str, str], *, timestamps: bool) -> None:
+    def __init__(self, prefixes: dict[str, str], *, timestamps: bool, colours: bool = False) -> None:
         self._prefixes = prefixes
+        self._colours = colours
         self._timestamps = timestamps
         self._open: tuple[str, str] | None = None
 
@@ -61,7 +63,8 @@ class ItemPrinter:
             lost = "some output" if item["lost"] is None else f"{item['lost']} bytes"
             return f"{before}{start}[hoody: {lost} of {item['stream']} lost]\n"
         self._open = None if item["ended"] else source
-        return before + start + clean_log(item["text"].removesuffix(_RETURN)) + ("\n" if item["ended"] else "")
+        text = clean_log(item["text"].removesuffix(_RETURN), colours=self._colours)
+        return before + start + text + ("\n" if item["ended"] else "")
 
     def _start(self, item: LogItem) -> str:
         prefix = self._prefixes.get(item["unit"], "")

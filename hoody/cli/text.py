@@ -1,8 +1,9 @@
 """Makes text from elsewhere safe to print. Pure.
 
 Names, commands and log lines are written by programs that nobody vouches for: an escape sequence in one of them could
-rewrite the screen, the title or the clipboard of whoever looks. Colours of log lines (SGR) are dropped; every other
-control character is shown as what it is, and so are the marks that turn the direction of text around.
+rewrite the screen, the title or the clipboard of whoever looks. Colours of log lines (SGR) are dropped, or kept on a
+terminal; every other control character is shown as what it is, and so are the marks that turn the direction of text
+around.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 _HOSTILE: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 _UNSAFE: Final = re.compile(f"[{_HOSTILE}]")
 _UNSAFE_IN_LINE: Final = re.compile(f"[{_HOSTILE}\t\n]")
+_PLAIN: Final = "\x1b[0m"
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -26,11 +28,21 @@ def clean_cell(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _UNSAFE_IN_LINE.sub(_escape, text)
 
 
-def clean_log(text: str) -> str:
-    """Return lines of a log without their colours, a carriage return at a line's end, and anything that is not text."""
+def clean_log(text: str, *, colours: bool = False) -> str:
+    """Return lines of a log without a carriage return at a line's end, and without anything that is not text.
+
+    Colours (SGR, which changes nothing but how letters look) are dropped, or with ``colours`` kept and ended.
+    """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_escape, _COLOUR.sub("", text).replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    if not colours:
+        return _UNSAFE.sub(_escape, _COLOUR.sub("", text))
+    kept, place = "", 0
+    for colour in _COLOUR.finditer(text):
+        kept += _UNSAFE.sub(_escape, text[place : colour.start()]) + colour[0]
+        place = colour.end()
+    return kept + _UNSAFE.sub(_escape, text[place:]) + (_PLAIN if place else "")
 
 
 def _escape(match: re.Match[str]) -> str:

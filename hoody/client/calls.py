@@ -180,6 +180,25 @@ class UnitCalls:
         return Call(json_request("GET", target), _object, timeout=deadline, repeatable=True)
 
 
+class MergedLogs:
+    """The logs of several agents, merged by time, as one source of pages."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def log_page(
+        self, _name: str, lines: Lines, *, after: str | None = None, wait: float | None = None
+    ) -> Call[LogPage]:
+        """Ask for lines of all of them, from behind ``after``; with ``wait``, for so many seconds for some."""
+        which = "".join(f"&name={percent(name)}" for name in self.names)
+        query = _lines(lines, after=after, wait=wait) + which
+        target = f"{_API}/logs?{query[1:]}"
+        deadline = _DEFAULT if wait is None else wait + MARGIN
+        return Call(json_request("GET", target), _object, timeout=deadline, repeatable=True)
+
+
 class LogPlace:
     """Where a follower of a log is: what it asks next, and how long it looks for a daemon that is gone. No I/O."""
 
@@ -189,7 +208,7 @@ class LogPlace:
         self._at_end = False
         self._gone_for = 0.0
 
-    def call(self, units: UnitCalls, name: str) -> Call[LogPage]:
+    def call(self, units: UnitCalls | MergedLogs, name: str) -> Call[LogPage]:
         """Return the next call: what is there already as long as there is some, then a wait for more."""
         return units.log_page(name, self._lines, after=self._after, wait=_LONG_POLL if self._at_end else None)
 

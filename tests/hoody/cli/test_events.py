@@ -74,3 +74,13 @@ def test_events_are_followed_over_a_restart_of_the_daemon(own: Any) -> None:  # 
     assert types.count("daemon.started") == 2
     assert types.count("unit.adopted") == 1
     assert (process.returncode, errors) == (130, b"")
+
+
+def test_the_lines_of_several_agents_are_merged_by_time(hoody: Any) -> None:
+    for name, wait in (("late", "0.3"), ("early", "0")):
+        command = ["sh", "-c", f"sleep {wait}; echo from {name}; sleep 1000"]
+        hoody.client.agents.create(name, command, start_seconds="10ms")
+    eventually(lambda: "from late" in hoody("logs", "late").stdout, "the line")
+
+    assert hoody("logs", "late", "early").stdout == "early | from early\nlate  | from late\n"
+    assert hoody("logs", "late", "early", "--no-prefix", "-n", "1").stdout == "from late\n"

@@ -119,3 +119,11 @@ def test_a_line_without_an_end_is_not_held_back_for_ever() -> None:
 
     assert cleaner.feed(b"x" * 25) == "x" * 10 + "\n" + "x" * 10 + "\n"
     assert cleaner.end() == "x" * 5 + "\n"
+
+
+def test_colours_stay_where_they_are_wanted_and_end_with_their_line() -> None:
+    line = "a \x1b[31mred\x1b[2J word\x07"
+
+    assert clean_log(line, colours=True) == "a \x1b[31mred\\x1b[2J word\\x07\x1b[0m"
+    assert clean_log(line) == "a red\\x1b[2J word\\x07"
+    assert clean_log("\x07", colours=True) == "\\x07"
