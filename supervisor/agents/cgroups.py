@@ -188,6 +188,9 @@ def find_hierarchies(name: str, process: Path) -> Mapping[str, Hierarchy]:
                 continue
             base = mounted / os.path.relpath(own, root) if own.startswith(root) else mounted
             version = 2 if kind == "cgroup2" else 1
+            if version == 2 and base.name == _HOME and (base.parent / name).is_dir():
+                # This process has moved down before (an upgrade in place): what it has made is beside it.
+                base = base.parent
             if version == 2 and not _hand_on(base, controller):
                 continue
             if _take(base / name):
@@ -258,7 +261,7 @@ def _hand_on(folder: Path, *controllers: str) -> bool:
 def _move_down(folder: Path) -> None:
     """Move this process and its children into a leaf. ``OSError`` where others live in the group: it is not ours."""
     pids = set(map(int, (folder / _PROCS).read_text().split()))
-    ours = {os.getpid(), *_children(os.getpid())}
+    ours = _with_descendants(os.getpid())
     if not pids <= ours:
         raise PermissionError(f"{folder} holds processes of others")
     leaf = folder / _HOME
@@ -287,6 +290,16 @@ def _bound(folder: Path, version: int, key: str, bounds: Bounds) -> None:
             (folder / "cpu.cfs_quota_us").write_text(str(quota))
     elif key == PROCESSES and bounds.processes is not None:
         (folder / "pids.max").write_text(str(bounds.processes))
+
+
+def _with_descendants(pid: int) -> set[int]:
+    found, waiting = set[int](), [pid]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting += _children(current)
+    return found
 
 
 def _children(pid: int) -> list[int]:
