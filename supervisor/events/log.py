@@ -31,6 +31,8 @@ from supervisor.units.status import UnitView
 GATHERING: Final = 0.02
 """Seconds that events gather: they leave what is urgent alone, and are written many at a time."""
 MOST_AT_ONCE: Final = 1_000
+MOST_FOUND: Final = 250
+"""A reader that is behind gets no more at a time from the disk: a search should take a millisecond or two."""
 MOST_WAITING: Final = 20_000
 """So many changes may gather unnumbered; then they are numbered at once, and only memory bounds what is kept."""
 STORE_PATIENCE: Final = 30.0
@@ -70,6 +72,7 @@ class EventLog:
         self._news = trio.Event()
         self._more = trio.Event()
         self._failures = 0
+        self._searching = trio.Lock()
 
     # ---- taking in ----
 
@@ -210,7 +213,7 @@ class EventLog:
             seen = journal.slice(after, most, last)
             place = seen[-1].number if seen else after
             return Batch(entries=[entry for entry in seen if which.takes(entry)], place=place, gap=gap)
-        upto = min(last, journal.first - 1)
+        upto, most = min(last, journal.first - 1), min(most, MOST_FOUND)
         found = await self._find(Search(after=after, upto=upto, which=which, most=most))
         return Batch(entries=found, place=found[-1].number if len(found) == most else upto, gap=gap)
 
@@ -252,7 +255,11 @@ class EventLog:
         raise TimedOut(f"event {snapshot.number} could not be written within {timeout:g} s")
 
     async def _find(self, search: Search) -> Sequence[Entry]:
-        found: tuple[Entry, ...] = await self._store().ask(
-            lambda reply: FindEvents(search=search, reply_to=reply), timeout=STORE_PATIENCE
-        )
-        return found
+        """Search the disk: one search at a time, so that readers, however many, never keep the store from writing."""
+        with trio.move_on_after(STORE_PATIENCE):
+            async with self._searching:
+                found: tuple[Entry, ...] = await self._store().ask(
+                    lambda reply: FindEvents(search=search, reply_to=reply), timeout=STORE_PATIENCE
+                )
+                return found
+        raise TimedOut(f"the events could not be read within {STORE_PATIENCE:g} s")

@@ -210,3 +210,20 @@ async def test_the_events_of_a_time_are_found(start_feed: Start, view: MakeView)
         assert await feed.log.place_at(between) == 2
         assert await feed.log.place_at(between + timedelta(days=1)) == 4
         assert numbers(await feed.log.newest(most=10, since=between)) == [3, 4]
+
+
+async def test_readers_that_are_behind_do_not_keep_the_store_from_writing(start_feed: Start, view: MakeView) -> None:
+    async with start_feed(most_in_memory=1) as feed:
+        flap(feed, view, 1_000)
+        await feed.settled()
+        feed.shelf.delay = 1.0
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(feed.log.read, 0)
+            await trio.sleep(0.5)
+            flap(feed, view, 1, "new")
+            began = trio.current_time()
+            await feed.log.wait_beyond(1_000)
+            took = trio.current_time() - began
+
+        assert took < 3
