@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Final
 
-import psutil
-
 from supervisor.errors import SpawnFailed
 
 FIRST_PORT: Final = 20_000
@@ -35,6 +33,8 @@ def is_free(port: int) -> bool:
 
 def holder_of(port: int) -> str:
     """Return who listens on a port, for people. Blocks: it reads much of /proc."""
+    import psutil  # half a megabyte that a daemon has no use for until a port is taken
+
     try:
         pids = {
             found.pid
