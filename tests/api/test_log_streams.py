@@ -117,7 +117,7 @@ async def test_what_is_over_cannot_be_followed(daemon: Daemon, query: str) -> No
 
 @pytest.mark.parametrize("accept", ["text/plain", "text/event-stream", "application/x-ndjson"])
 async def test_a_stream_of_a_log_ends_with_the_daemon_and_delays_nothing(start: Start, accept: str) -> None:
-    async with start(grace=1.0) as daemon:
+    async with start(grace=30) as daemon:
         await define(daemon, "web")
         await write(daemon, b"one\n")
         async with following(daemon, f"{LOGS}?follow=true", [("Accept", accept)]) as stream:
@@ -126,7 +126,7 @@ async def test_a_stream_of_a_log_ends_with_the_daemon_and_delays_nothing(start: 
             if accept != "text/plain":
                 await stream.until(b"bye")
 
-    assert took < 1.0
+    assert took < 20
 
 
 def open_logs() -> set[str]:
@@ -148,6 +148,6 @@ async def test_a_follower_that_waits_holds_no_files_open(daemon: Daemon) -> None
     before = open_logs()
     async with following(daemon, f"{LOGS}?follow=true", SSE) as first:
         await first.until(b"one")
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while open_logs() - before:  # noqa: ASYNC110 - what a worker thread has open is told to nobody
                 await trio.sleep(0.01)

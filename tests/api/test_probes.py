@@ -39,7 +39,7 @@ async def test_health_counts_agents_and_names_those_that_are_not_well(daemon: Da
     await daemon.client.post("/api/v1/agents", json={"name": "good", "command": "sleep", "start_seconds": 0})
     await daemon.client.post("/api/v1/agents/good/start?wait=true")
     await daemon.client.post("/api/v1/agents", json={"name": "bad", "command": "broken", "on_give_up": "retry"})
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while not (health := (await daemon.client.get("/api/v1/health")).json)["kinds"]["agents"]["unhealthy"]:  # noqa: ASYNC110
             await trio.sleep(0.01)
 

@@ -32,7 +32,7 @@ async def ask_h2(
     if body:
         protocol.send_data(1, body, end_stream=True)
     status, got = 0, b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", daemon.port) as stream:
             await stream.send_all(protocol.data_to_send())
             while data := await stream.receive_some(65536):
@@ -89,7 +89,7 @@ async def test_an_upgrade_to_http_2_passes_the_guard_too(daemon: Daemon, host: s
     protocol = h2.connection.H2Connection()
     protocol.initiate_upgrade_connection()
     got = b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", daemon.port) as stream:
             await stream.send_all(head.encode())
             while b"\r\n\r\n" not in got:
@@ -119,7 +119,7 @@ async def test_a_websocket_passes_the_guard_before_anything_else(
     protocol = WSConnection(ConnectionType.CLIENT)
     out = protocol.send(Request(host=daemon.client.host, target="/api/v1/ws", extra_headers=headers))
     got: list[object] = []
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", daemon.port) as stream:
             await stream.send_all(out)
             while not any(isinstance(event, RejectConnection) for event in got):
@@ -152,7 +152,7 @@ async def test_a_request_that_breaks_the_protocol_of_its_connection_harms_no_oth
     ],
 )
 async def test_rubbish_is_answered_with_a_4xx_or_the_end_of_the_connection(daemon: Daemon, rubbish: bytes) -> None:
-    with trio.fail_after(7):
+    with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", daemon.port) as stream:
             await stream.send_all(rubbish)
             await stream.send_eof()

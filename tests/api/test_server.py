@@ -25,22 +25,22 @@ async def test_a_client_that_asks_for_the_connection_to_be_closed_sees_it_closed
     async with await daemon.client.connect() as connection:
         await connection.ask("GET", "/api/v1/agents", headers=[("Connection", "close")])
 
-        assert await connection.closed_by_server(within=1)
+        assert await connection.closed_by_server(within=20)
 
 
 async def test_idle_clients_do_not_delay_the_stop(start: Start) -> None:
-    async with start(grace=2) as daemon, await daemon.client.connect() as connection:
+    async with start(grace=30) as daemon, await daemon.client.connect() as connection:
         await connection.ask("GET", "/api/v1/agents")
 
-        assert await daemon.stop() < 1
-        assert await connection.closed_by_server(within=1)
+        assert await daemon.stop() < 20
+        assert await connection.closed_by_server(within=20)
 
 
 async def test_a_client_that_connected_and_says_nothing_does_not_delay_the_stop(start: Start) -> None:
-    async with start(grace=2) as daemon, await daemon.client.connect():
+    async with start(grace=30) as daemon, await daemon.client.connect():
         await trio.sleep(0.05)
 
-        assert await daemon.stop() < 1
+        assert await daemon.stop() < 20
 
 
 async def test_a_client_that_stops_reading_delays_the_stop_by_the_grace_and_no_more(start: Start) -> None:
@@ -88,4 +88,4 @@ async def test_a_service_that_is_cancelled_drops_a_client_that_stopped_reading(s
             daemon.http.crash.set()
             await daemon.client.get("/livez")
 
-            assert trio.current_time() - began < 2
+            assert trio.current_time() - began < 20

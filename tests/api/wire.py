@@ -101,10 +101,10 @@ class Connection:
         content_type: str | None = "application/json",
         headers: Iterable[tuple[str, str]] = (),
     ) -> Got:
-        """Send a request and read its answer, within five seconds."""
+        """Send a request and read its answer, with the patience that a busy machine needs."""
         if json is not None:
             body = _json(json)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await self.send(method, target, body=body, content_type=content_type, headers=headers)
             got = await self.answer()
         if self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE:

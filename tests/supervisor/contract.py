@@ -22,7 +22,7 @@ class DriverWorld(ABC):
     """A driver with programs that behave in known ways. Everything started in it is gone when its fixture ends."""
 
     driver: Driver[Any]
-    patience: float = 10.0
+    patience: float = 30.0
     """How long (on trio's clock) anything that should happen may take."""
     quiet: float = 0.3
     """How long to watch for something that should not happen."""

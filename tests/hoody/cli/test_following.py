@@ -102,7 +102,7 @@ async def test_the_trio_client_follows(own: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOODY_HOME", str(own.home))
     own("run", "--name", "counter", "--start-seconds", "50ms", "--shell", "--", COUNTER)
     found = []
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         async for item in AsyncClient().agents.follow("counter"):
             found.append(item["text"])
             if len(found) == 5:

@@ -118,13 +118,13 @@ def test_agents_are_acted_on_by_their_labels(hoody: Any) -> None:
 
 
 def test_many_stop_at_the_same_time(hoody: Any) -> None:
-    for number in range(6):
+    for number in range(12):
         hoody.client.agents.create(f"slow-{number}", STUBBORN, shell=True, stop_timeout="1s", start_seconds="0")
     time.sleep(0.3)  # until the shells ignore TERM
     began = time.monotonic()
     hoody("stop", "slow-*")
 
-    assert 0.8 < time.monotonic() - began < 4
+    assert 0.8 < time.monotonic() - began < 10, "one after the other takes 12 s"
     hoody.forget("slow-*")
 
 

@@ -148,7 +148,7 @@ async def running(watcher: ExitWatcher) -> AsyncIterator[None]:
 
 
 async def came(ends: Ends) -> ExitStatus:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await ends.came.wait()
     return ends.seen[0]
 
@@ -217,6 +217,9 @@ async def test_whoever_is_told_of_an_end_may_give_up_another_of_the_same_moment(
         assert stat is not None
         table[process.pid] = watcher.watch(identity_of(stat), os.pidfd_open(process.pid), give_up_all)
     async with running(watcher):
+        with trio.fail_after(30):
+            while not told:  # noqa: ASYNC110 - another task makes it true
+                await trio.sleep(0.002)
         await trio.sleep(0.02)
 
     assert told == [0]
@@ -288,10 +291,16 @@ async def test_a_dead_process_that_a_debugger_holds_back_is_reported_when_it_is_
 
 @contextmanager
 def strangers_child(script: str, *, reaps: bool) -> Iterator[Identity]:
-    """Yield a process whose parent is another program, which reaps it when it ends or never does."""
+    """Yield a process whose parent is another program, which reaps it when it ends or never does.
+
+    The script says a line when it is ready for whatever the test does to it.
+    """
     program = f"""
 import subprocess, sys
-child = subprocess.Popen(["/bin/sh", "-c", {script!r}], stdin=subprocess.PIPE, start_new_session=True)
+child = subprocess.Popen(
+    ["/bin/sh", "-c", {script!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+)
+child.stdout.readline()
 print(child.pid, flush=True)
 if {reaps}: child.wait(); print("reaped", flush=True)
 sys.stdin.readline()
@@ -308,9 +317,9 @@ sys.stdin.readline()
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("read line; exit 0", ExitStatus(signal=signal.SIGTERM)),
-        ("trap 'exit 3' TERM; read line", ExitStatus(code=3)),
-        ("trap 'exit 0' TERM; read line", ExitStatus(code=0)),
+        ("echo ready; read line; exit 0", ExitStatus(signal=signal.SIGTERM)),
+        ("trap 'exit 3' TERM; echo ready; read line", ExitStatus(code=3)),
+        ("trap 'exit 0' TERM; echo ready; read line", ExitStatus(code=0)),
     ],
 )
 async def test_the_end_of_an_adopted_process_is_read_from_its_zombie(
@@ -319,7 +328,6 @@ async def test_the_end_of_an_adopted_process_is_read_from_its_zombie(
     ends = Ends()
     with strangers_child(f"{script}", reaps=False) as identity:
         watched = watcher.watch(identity, os.pidfd_open(identity.pid), ends)
-        await trio.sleep(0.02)  # the shell sets its trap
         async with running(watcher):
             watched.signal(signal.SIGTERM, whole_group=False)
             assert expected == await came(ends)
@@ -329,10 +337,10 @@ async def test_the_end_of_an_adopted_process_is_read_from_its_zombie(
 
 async def test_the_end_of_an_adopted_process_is_known_after_its_parent_reaped_it(watcher: ExitWatcher) -> None:
     ends = Ends()
-    with strangers_child("exec sleep 1000", reaps=True) as identity:
+    with strangers_child("echo ready; exec sleep 1000", reaps=True) as identity:
         watched = watcher.watch(identity, os.pidfd_open(identity.pid), ends)
         os.kill(identity.pid, signal.SIGTERM)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while read_stat(identity.pid) is not None:  # noqa: ASYNC110 - another process ends it
                 await trio.sleep(0.002)
         keeps = reaped_status(watched.pidfd) is not None
@@ -376,7 +384,7 @@ async def test_several_may_wait_for_the_same_end() -> None:
     nobody = Identity(pid=1, start_time=1, boot_id="")
     watched = Watched(identity=nobody, pidfd=os.open(os.devnull, os.O_RDONLY), on_exit=lambda _status: None)
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(watched.over)

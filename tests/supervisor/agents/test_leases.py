@@ -139,7 +139,7 @@ async def test_a_port_that_is_taken_is_told_with_its_holder_and_tried_again(worl
         await world.units.start("web", wait=True)
 
     world.busy.clear()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while (view := await world.units.get("web")).status.state is not State.RUNNING:  # noqa: ASYNC110 - as a client
             await trio.sleep(0.01)
     assert view.status.ports == {"http": port}

@@ -74,7 +74,7 @@ class Looks:
 
 
 async def begun(looks: Looks, number: int) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while looks.begun < number:  # noqa: ASYNC110 - a thread makes it true
             await trio.sleep(0.001)
 

@@ -36,9 +36,11 @@ async def test_idle_threads_are_used_again_before_new_ones_are_made() -> None:
     names = set()
     for _ in range(20):
         names.add(await threads.run(lambda: threading.current_thread().name, nothing_late))
-        await trio.sleep(0.001)  # the thread becomes idle just after it has handed over its result
+        with trio.fail_after(30):
+            while not threads._idle._value:  # noqa: ASYNC110 - just after it has handed over its result
+                await trio.sleep(0.001)
 
-    assert len(names) <= 2
+    assert names == {"test-1"}
 
 
 async def test_there_are_never_more_threads_than_allowed() -> None:
@@ -82,7 +84,7 @@ async def test_after_a_cancel_the_result_goes_to_the_one_for_late_ones() -> None
     assert late == []
     release.set()
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await arrived.wait()
     assert late == ["made"]
 
@@ -109,7 +111,7 @@ async def test_work_that_nobody_wants_any_more_is_not_begun() -> None:
             await threads.run(lambda: done.append("done"), deal)
         release.set()
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await arrived.wait()
     assert late == [None]
     assert done == []
@@ -135,7 +137,7 @@ async def test_a_late_failure_counts_as_nothing_made() -> None:
         nursery.cancel_scope.cancel(reason="the test wants it so")
     release.set()
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await arrived.wait()
     assert late == [None]
 

@@ -31,7 +31,7 @@ async def units(daemon: Daemon) -> AsyncIterator[Units]:
 
 
 async def becomes(units: Units, name: str, fits: Callable[[UnitView], bool]) -> UnitView:
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         while True:
             view = await units.get(name)
             if fits(view):

@@ -110,7 +110,7 @@ async def test_usage_is_measured_while_somebody_looks(daemon: Daemon) -> None:
     run = await daemon.driver.spawn(launch(limited), Ends())
 
     async with measuring(daemon.driver.engine, run.id) as samples:
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             found = [await anext(samples), await anext(samples)]
 
     assert found[0].memory_limit == 64 * 1024 * 1024
@@ -147,12 +147,12 @@ async def test_a_health_check_that_turns_unhealthy_is_told(daemon: Daemon) -> No
     daemon.watch.on_event(listen)
     check = Healthcheck(test="test ! -e /sick", interval=Duration(0.1), retries=1)
     run = await daemon.driver.spawn(launch(spec("sleep", "1000", healthcheck=check)), Ends())
-    with trio.fail_after(15):
+    with trio.fail_after(30):
         await came.wait()
     came = trio.Event()
     async with executing(daemon.driver.engine, run.id, ["touch", "/sick"]) as command:
         assert [piece async for piece in command] == []
-    with trio.fail_after(15):
+    with trio.fail_after(30):
         await came.wait()
 
     assert told == ["healthy", "unhealthy"]

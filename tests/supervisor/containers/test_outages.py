@@ -32,7 +32,7 @@ class Listener:
         self._more.set()
 
     async def count(self, wanted: int) -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(30):
             while len(self.told) < wanted:
                 self._more = trio.Event()
                 await self._more.wait()
@@ -173,7 +173,7 @@ async def test_a_crash_of_the_service_loses_no_end(docker_engine: RealEngine, fo
 
     async with daemon.running():
         assert await ends.count(1) == [ExitStatus(code=5)]
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             await run.output.done.wait()
         assert daemon.files.read("web") == b"written\n"
 
@@ -210,7 +210,7 @@ async def test_foreign_containers_come_and_go_without_any_effect(daemon: Daemon)
     assert isinstance(made, dict)
 
     daemon.real.call("POST", f"/containers/{made['Id']}/start")
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while True:
             if any(isinstance(event, Died) and event.id == made["Id"] for event in seen):
                 break

@@ -44,7 +44,7 @@ def expected(blocks: int) -> bytes:
 
 async def until(daemon: Daemon, size: int, unit: str = "web") -> None:
     """Wait until so many bytes of standard output are kept."""
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         while True:
             if len(daemon.files.read(unit)) >= size:
                 return
@@ -183,7 +183,7 @@ async def test_the_log_store_keeps_it_with_incarnations_and_over_its_own_restart
                 ends = Ends()
                 run = await daemon.driver.spawn(launch(shell("echo out; echo err >&2"), incarnation=number), ends)
                 await ends.count(1)
-                with trio.fail_after(20):
+                with trio.fail_after(30):
                     await run.output.done.wait()
             assert store.incarnation("web") == number
             assert await store.drain("web")

@@ -107,7 +107,7 @@ async def test_a_reader_that_is_cancelled_closes_its_connection() -> None:
     async with served(script) as address:
         with trio.move_on_after(0.1):
             await body(address)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await closed.wait()
 
 
@@ -192,7 +192,7 @@ async def test_work_that_has_begun_is_waited_for_and_work_that_has_not_never_beg
             await first.settled()
         assert waited.cancelled_caught
         go_on.set()
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await first.settled()
             await second.settled()
     with pytest.raises(Dropped):

@@ -117,7 +117,7 @@ class Ends:
         self.seen.append(status)
         self._more.set()
 
-    async def count(self, wanted: int, *, within: float = 15) -> list[ExitStatus]:
+    async def count(self, wanted: int, *, within: float = 30) -> list[ExitStatus]:
         with trio.fail_after(within):
             while len(self.seen) < wanted:
                 self._more = trio.Event()

@@ -33,7 +33,7 @@ async def texts(bench: LogBench, selection: Selection) -> list[tuple[int, bytes]
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another thread brings about."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while not holds():  # noqa: ASYNC110 - what is waited for happens outside of trio
             await trio.sleep(0.002)
 
@@ -381,6 +381,8 @@ for n in range(40_000):
     os.write(1, b"line %d\\n" % n)
     if n % 1000 == 0:
         time.sleep(0.05)
+    if n % 8000 == 7999:
+        os.read(0, 1)  # a fifth of it for each of the first kills, however slow the machine is to start a pump
 """
 
 
@@ -394,7 +396,10 @@ async def test_killing_the_daemon_while_an_agent_writes_neither_loses_nor_double
     dice = random.Random(seed)
     bench = make_bench()
     bench.store._table.prepare()
-    agent = subprocess.Popen([sys.executable, "-c", WRITER], stdout=bench.start())  # noqa: ASYNC220 - polled
+    told, tell = os.pipe()
+    agent = subprocess.Popen(  # noqa: ASYNC220 - polled
+        [sys.executable, "-c", WRITER], stdin=told, stdout=bench.start()
+    )
     bench.store.close()
     kills = 0
     while agent.poll() is None:
@@ -405,6 +410,9 @@ async def test_killing_the_daemon_while_an_agent_writes_neither_loses_nor_double
             await trio.sleep(dice.random() * 0.1)
             pump.kill()
         kills += 1
+        os.write(tell, b".")
+    os.close(told)
+    os.close(tell)
     last = make_bench()
     last.store._table.prepare()
     assert await last.store.drain("web")

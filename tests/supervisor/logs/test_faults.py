@@ -21,7 +21,7 @@ QUICK = StoreSettings(retry_first=0.01, retry_longest=0.05)
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another thread brings about."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while not holds():  # noqa: ASYNC110 - what is waited for happens outside of trio
             await trio.sleep(0.002)
 

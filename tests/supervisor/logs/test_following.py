@@ -21,7 +21,7 @@ WEB = Selection(units=("web",))
 
 async def take(entries: LogStream, count: int) -> list[Entry | Gap]:
     found: list[Entry | Gap] = []
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while len(found) < count:
             found.extend(await entries.batch())
     return found
@@ -138,7 +138,7 @@ async def test_nobody_is_woken_for_a_stream_that_nobody_has_written_to_yet(
     with trio.move_on_after(0.05) as waited:
         await second.store.wait_growth(place)
     os.write(writer, b"two\n")
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await second.store.wait_growth(place)
     os.close(writer)
     second.stop()
@@ -283,5 +283,5 @@ async def test_waiting_for_growth_ends_at_once_where_there_is_more_already(bench
     write_all(bench.start(), b"two\n")
     assert await bench.store.drain("web")
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await bench.store.wait_growth(place)

@@ -18,7 +18,7 @@ from supervisor.logs.holder import end_holders
 from supervisor.logs.source import open_fifo
 from supervisor.logs.testing import Served
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 def until(look: Callable[[], object]) -> None:
@@ -45,7 +45,7 @@ def holder(tmp_path: Path) -> Iterator[Holder]:
     found.dismiss()
     end_holders(tmp_path, spared=0)
     assert pid is not None
-    assert ended(pid)
+    until(lambda: ended(pid))
 
 
 def pid_of(holder: Holder) -> int:

@@ -35,7 +35,7 @@ async def test_silence_counts_from_the_last_byte_of_either_stream(bench: LogBenc
 async def test_silence_is_not_told_while_nothing_can_be_taken_in(bench: LogBench, listener: Listener) -> None:
     bench.start()
     bench.stop()
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while bench.store.health().running:  # noqa: ASYNC110 - a thread ends
             await trio.sleep(0.002)
 
@@ -80,6 +80,6 @@ async def test_what_was_written_before_is_passed_over_where_only_new_lines_count
 
 
 async def until(found: list[int], count: int) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while len(found) < count:  # noqa: ASYNC110 - a thread of the log store makes it true
             await trio.sleep(0.002)

@@ -47,7 +47,7 @@ def tell(name: str, message: bytes, *descriptors: int) -> None:
 
 
 async def hear(ear: NotifySocket, *, belongs: bool = True) -> Notice:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         return await ear.receive(lambda _: belongs)
 
 
@@ -70,7 +70,7 @@ async def test_only_processes_of_the_unit_are_listened_to(name: str, ear: Notify
     assert child.returncode == 0
     tell(name, b"STOPPING=1")
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         notice = await ear.receive(lambda pid: pid == os.getpid())
 
     assert notice == Notice(stopping=True)
@@ -82,7 +82,7 @@ async def test_a_barrier_is_answered_by_closing_what_came_with_it(name: str, ear
     os.close(writing)
     assert await hear(ear) == Notice()
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with trio.lowlevel.FdStream(reading) as stream:
             assert await stream.receive_some() == b""
 
