@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import asyncclick
 
-from hoody.cli import relation_flags
+from hoody.cli import relation_flags, trigger_flags
 from hoody.cli.command import SectionOption
 from hoody.cli.options import DURATION, PAIR, SIGNAL, SIZE
 from hoody.cli.probe_flags import probe_table
@@ -52,6 +52,7 @@ PLAIN_FLAGS: Final[Mapping[str, str]] = {
     "silence": "limits.silence",
     "on_dependency_restart": "on_dependency_restart",
     "priority": "priority",
+    **trigger_flags.PLAIN_FLAGS,
     "backoff_initial": "backoff.initial",
     "backoff_factor": "backoff.factor",
     "backoff_max": "backoff.max",
@@ -209,6 +210,7 @@ _OPTIONS: Final = (
     _option(_LOGS, "--log-max-age", type=DURATION, help="A log file older than this is rotated (never)."),
     _option(_LOGS, "--log-compress", is_flag=True, default=None, help="Compress rotated files."),
     *relation_flags.OPTIONS,
+    *trigger_flags.OPTIONS,
 )
 
 

@@ -41,6 +41,8 @@ def _state_lines(unit: Unit, now: datetime) -> Iterator[tuple[str, str]]:
     yield "restarts", str(status["restarts"])
     if status["next_retry_at"]:
         yield "next try", _due(status["next_retry_at"], now)
+    if status.get("next_run_at"):
+        yield "next run", _due(str(status["next_run_at"]), now)
     if status["waiting_for"]:
         yield "waiting for", ", ".join(status["waiting_for"])
     for key, how in (status.get("limits") or {}).items():

@@ -157,6 +157,7 @@ class UnitStatus(TypedDict):
     started_at: str | None
     exit: LastExit | None
     next_retry_at: str | None
+    next_run_at: str | None
     crash_loop: bool
     waiting_for: list[str]
     ports: dict[str, int]

@@ -16,6 +16,7 @@ from supervisor.convert.faults import Collector, Faults, key_step, kind_of
 from supervisor.convert.output import unstructure
 from supervisor.convert.strict import build, refuse_unknown
 from supervisor.errors import InvalidInput, Problem
+from supervisor.runtime.policy import RestartType
 from supervisor.units.names import check_name
 from supervisor.units.spec import REDACTED, AgentDefinition, AgentSpec
 from supervisor.units.status import Kind, UnitView
@@ -53,7 +54,7 @@ def _read(document: object, name: str | None) -> AgentDefinition:
         collector.add("kind", 'must be "agent" here')
     spec_document = document["spec"] if nested else {key: document[key] for key in document if key in _SPEC_KEYS}
     with collector.at("spec" if nested else ""):
-        spec = build(AgentSpec, spec_document)
+        spec = build(AgentSpec, _by_the_clock(spec_document))
     with collector.at("name"):
         called = _name(document, name)
     with collector.at("workspace"):
@@ -62,6 +63,13 @@ def _read(document: object, name: str | None) -> AgentDefinition:
         labels = _labels(document.get("labels", {}))
     collector.close()
     return AgentDefinition(name=called, workspace=workspace, labels=labels, spec=spec)
+
+
+def _by_the_clock(document: object) -> object:
+    """Say what follows from a schedule, where nothing else was said: what runs by the clock is not kept up."""
+    if isinstance(document, Mapping) and document.get("schedule") is not None and "restart" not in document:
+        return {**document, "restart": RestartType.TEMPORARY.value}
+    return document
 
 
 def _name(document: Mapping[str, Any], name: str | None) -> str:

@@ -21,6 +21,7 @@ from supervisor.convert.output import unstructure
 from supervisor.convert.strict import ALIASES
 from supervisor.units.dependency import DependsOn
 from supervisor.units.quantities import Duration, SignalName, Size, format_duration
+from supervisor.units.schedule import Schedule
 
 Schema: TypeAlias = dict[str, Any]
 Side: TypeAlias = Literal["taken", "shown", "query"]
@@ -57,6 +58,7 @@ _QUANTITIES: Final[Mapping[object, Mapping[Side, Schema]]] = {
 }
 _SHORT_FORMS: Final[Mapping[object, Schema]] = {
     DependsOn: {"type": "array", "items": {"type": "string"}},
+    Schedule: {"type": "string", "description": "A line of cron, such as `*/5 * * * *`."},
 }
 """What is taken for a type beside what it is shown as."""
 _BOUNDS: Final = {">=": "minimum", "<=": "maximum", ">": "exclusiveMinimum", "<": "exclusiveMaximum"}
@@ -72,7 +74,8 @@ class Schemas:
     def of(self, of: Any, side: Side) -> Schema:  # noqa: ANN401 - a type, which has no better type
         """Return the schema of a type. Raises ``TypeError`` for one that documents cannot hold."""
         if side == "taken" and of in _SHORT_FORMS:
-            return {"anyOf": [self.of(of.__supertype__, side), dict(_SHORT_FORMS[of])]}
+            long = self.of(of.__supertype__, side) if hasattr(of, "__supertype__") else self.reference(of, side)
+            return {"anyOf": [long, dict(_SHORT_FORMS[of])]}
         found = _plain(of, side)
         if found is None and hasattr(of, "__supertype__"):
             found = self.of(of.__supertype__, side)

@@ -24,6 +24,7 @@ from supervisor.runtime.policy import RestartType
 from supervisor.units.dependency import DependsOn, Until
 from supervisor.units.names import nearest
 from supervisor.units.quantities import Duration, SignalName, Size, parse_duration, parse_signal, parse_size
+from supervisor.units.schedule import Schedule
 
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[object, object], Any]
@@ -182,6 +183,16 @@ def _dependencies(value: object, _type: object) -> dict[str, Any]:
     return found
 
 
+def _schedule(value: object, of: object) -> Schedule:
+    """Read a table; text is a line of cron."""
+    if isinstance(value, str):
+        return Schedule(cron=_text(value, str))
+    if not isinstance(value, Mapping):
+        raise _expect('a line of cron such as "*/5 * * * *", or a table', value)
+    found: Schedule = _record(Schedule)(value, of)
+    return found
+
+
 def _union(of: object) -> Hook:
     """Choose the member by the shape of the value, so that the faults told are those of the member meant."""
     members = [member for member in get_args(of) if member is not type(None)]
@@ -298,6 +309,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(StrEnum, lambda value, cls: _enumeration(cls)(value, cls))
     converter.register_structure_hook(datetime, lambda value, _type: parse_time(value))
     converter.register_structure_hook(DependsOn, _dependencies)
+    converter.register_structure_hook(Schedule, _schedule)
     for quantity, parse, example in (
         (Duration, parse_duration, 'a number of seconds, or text such as "500ms" or "10s"'),
         (Size, parse_size, 'a number of bytes, or text such as "512MiB"'),

@@ -42,6 +42,8 @@ class Progress:
     live: LiveRecord | None = None
     stale: bool = False
     """What runs was started by an earlier definition and is to be replaced."""
+    next_run_at: datetime | None = None
+    """When it runs next by its schedule: once that is over, it was missed."""
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,9 @@ from supervisor.units.draft import Draft
 from supervisor.units.effects import Adopt, Freeze, Outcome, SendSignal
 from supervisor.units.events import DefinitionChanged, Recalled, SignalAsked, StopAsked, Timer
 from supervisor.units.moves import SPAWN_PATIENCE, end, kill, launch, rest, shortcomings, start_afresh, want
+from supervisor.units.runs import begin, go_by_the_clock_again, reschedule
 from supervisor.units.status import Desired, EndReason
+from supervisor.units.timetable import is_by_the_clock
 
 # ---- the beginning ----
 
@@ -19,8 +21,10 @@ def recall(draft: Draft, event: Recalled) -> None:
     """Look for the process on record, or start what should run."""
     live = event.live
     if live is None:
+        if is_by_the_clock(draft):
+            go_by_the_clock_again(draft)
         if draft.now.desired is Desired.RUNNING:
-            launch(draft)
+            begin(draft)
         return
     draft.now = evolve(
         draft.now,
@@ -37,15 +41,33 @@ def recall(draft: Draft, event: Recalled) -> None:
         # The daemon, or the keeper, ended between the new definition and the restart that it asks for.
         draft.now = evolve(draft.now, cause=EndReason.RESTARTED, then=Phase.SPAWNING)
     draft.arm(Timer.SPAWN, SPAWN_PATIENCE)
+    if is_by_the_clock(draft):
+        go_by_the_clock_again(draft)
 
 
 # ---- start ----
 
 
 def start(draft: Draft, _event: object) -> None:
-    """Start what does not run, at once."""
+    """Start what does not run, at once; with a schedule, at its time."""
+    start_afresh(draft)
+    begin(draft)
+
+
+def run_now(draft: Draft, _event: object) -> None:
+    """Start what does not run, at once, whatever its schedule says."""
     start_afresh(draft)
     launch(draft)
+
+
+def start_again(draft: Draft, event: object) -> None:
+    """Start as soon as what is being ended is gone; with a schedule, at its time."""
+    if draft.spec.schedule is None:
+        start_after(draft, event)
+        return
+    start_afresh(draft)
+    if draft.now.then is not Phase.SPAWNING:
+        draft.now = evolve(draft.now, then=Phase.STOPPED, then_reason="")
 
 
 def go_on(draft: Draft, _event: object) -> None:
@@ -172,6 +194,7 @@ def _freeze(draft: Draft) -> None:
 
 def redefine_running(draft: Draft, event: DefinitionChanged) -> None:
     """Replace what was started by another definition."""
+    reschedule(draft)
     if event.respawn:
         draft.now = evolve(draft.now, stale=True)
         restart_running(draft, event)
@@ -179,6 +202,7 @@ def redefine_running(draft: Draft, event: DefinitionChanged) -> None:
 
 def redefine_spawning(draft: Draft, event: DefinitionChanged) -> None:
     """The start under way is by the old definition: replace what comes of it."""
+    reschedule(draft)
     if event.respawn:
         draft.now = evolve(draft.now, stale=True)
         restart_when_known(draft, event)
@@ -187,6 +211,7 @@ def redefine_spawning(draft: Draft, event: DefinitionChanged) -> None:
 
 def redefine_adopting(draft: Draft, event: DefinitionChanged) -> None:
     """Replace the process on record as soon as it is found, unless it is to be stopped anyway."""
+    reschedule(draft)
     if event.respawn and draft.now.cause is None and draft.now.desired is Desired.RUNNING:
         draft.now = evolve(draft.now, stale=True)
         restart_when_known(draft, event)
@@ -194,12 +219,14 @@ def redefine_adopting(draft: Draft, event: DefinitionChanged) -> None:
 
 def redefine_failed(draft: Draft, event: DefinitionChanged) -> None:
     """Try the new definition at once: what failed was the old one."""
-    if event.respawn and draft.now.desired is Desired.RUNNING:
+    if draft.now.desired is Desired.RUNNING and (event.respawn or draft.spec.schedule is not None):
         start_afresh(draft)
-        launch(draft, "starting by the new definition")
+        reschedule(draft)
+        begin(draft, "starting by the new definition")
 
 
 def redefine_ending(draft: Draft, event: DefinitionChanged) -> None:
     """Where a decision about a restart was to follow, the new definition has made it."""
+    reschedule(draft)
     if event.respawn and draft.now.then in {Phase.BACKOFF, Phase.FATAL}:
-        start_after(draft, event)
+        start_again(draft, event)

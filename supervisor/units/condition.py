@@ -54,20 +54,20 @@ STATE: Final = {
 }
 
 AT_REST: Final = frozenset({Phase.STOPPED, Phase.EXITED, Phase.FATAL})
-"""Nothing of the unit runs, and nothing happens until somebody asks for something."""
+"""Nothing of the unit runs, and nothing happens until somebody asks for something, or a run by its schedule is due."""
 
-_NONE: Final = frozenset[Timer]()
+_BY_THE_CLOCK: Final = frozenset({Timer.RUN})
 TIMERS: Final = {
-    **dict.fromkeys(AT_REST, _NONE),
-    Phase.WAITING: frozenset({Timer.CLEAR}),
-    Phase.ADOPTING: frozenset({Timer.SPAWN, Timer.CLEAR}),
-    Phase.SPAWNING: frozenset({Timer.SPAWN, Timer.CLEAR}),
-    Phase.ABORTING: frozenset({Timer.SPAWN, Timer.CLEAR}),
-    Phase.SETTLING: frozenset({Timer.START, Timer.CLEAR}),
-    Phase.RUNNING: frozenset({Timer.STEADY, Timer.CLEAR}),
-    Phase.BACKOFF: frozenset({Timer.RETRY, Timer.CLEAR}),
-    Phase.ENDING: frozenset({Timer.STOP, Timer.CLEAR}),
-    Phase.CLEARING: frozenset({Timer.CLEAR}),
+    **dict.fromkeys(AT_REST, _BY_THE_CLOCK),
+    Phase.WAITING: frozenset({Timer.RUN, Timer.CLEAR}),
+    Phase.ADOPTING: frozenset({Timer.RUN, Timer.SPAWN, Timer.CLEAR}),
+    Phase.SPAWNING: frozenset({Timer.RUN, Timer.SPAWN, Timer.CLEAR}),
+    Phase.ABORTING: frozenset({Timer.RUN, Timer.SPAWN, Timer.CLEAR}),
+    Phase.SETTLING: frozenset({Timer.RUN, Timer.START, Timer.CLEAR}),
+    Phase.RUNNING: frozenset({Timer.RUN, Timer.STEADY, Timer.CLEAR}),
+    Phase.BACKOFF: frozenset({Timer.RUN, Timer.RETRY, Timer.CLEAR}),
+    Phase.ENDING: frozenset({Timer.RUN, Timer.STOP, Timer.CLEAR}),
+    Phase.CLEARING: frozenset({Timer.RUN, Timer.CLEAR}),
 }
 """The timers that may be armed in a phase. Entering a phase cancels the others, so that none is forgotten."""
 
@@ -121,6 +121,10 @@ class Condition:
     counters: Counters = field(factory=Counters)
     exit: LastExit | None = None
     next_retry_at: datetime | None = None
+    next_run_at: datetime | None = None
+    """When it runs next by its schedule, also while it runs."""
+    run_queued: bool = False
+    """A run was due while it ran, and follows."""
     stale: bool = False
     """What runs was started by an earlier definition, and is to be replaced."""
     blocked_by: tuple[str, ...] = ()
@@ -139,7 +143,7 @@ class Condition:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing of it runs and nothing will happen by itself."""
+        """Whether nothing of it runs and nothing will happen by itself, but for a run by its schedule."""
         return self.phase in AT_REST
 
 
@@ -159,6 +163,7 @@ def status_of(condition: Condition) -> UnitStatus:
         started_at=condition.started_at if there else None,
         exit=condition.exit,
         next_retry_at=condition.next_retry_at,
+        next_run_at=condition.next_run_at,
         crash_loop=condition.history.crash_loop,
         says=condition.says,
         paused=condition.paused,

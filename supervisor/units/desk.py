@@ -192,7 +192,12 @@ class Desk:
 
     def _answer_starter(self, wish: StartUnit | RestartUnit) -> None:
         keeper = self._keeper
-        if wish.wait and (keeper.condition.phase is not Phase.RUNNING or keeper.waits_for_its_turn):
+        waits_for_its_time = keeper.condition.at_rest and keeper.condition.next_run_at is not None
+        if (
+            wish.wait
+            and not waits_for_its_time
+            and (keeper.condition.phase is not Phase.RUNNING or keeper.waits_for_its_turn)
+        ):
             self._keeper.waiters.until_up(wish.reply_to)
         else:
             wish.reply_to.send(self._keeper.view)

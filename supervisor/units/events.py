@@ -30,6 +30,8 @@ class Timer(StrEnum):
     """time to look again whether what was killed is gone"""
     RETRY = "retry"
     """the backoff is over"""
+    RUN = "run"
+    """time to see whether the next run by the schedule is due"""
     STEADY = "steady"
     """it has been well for ``backoff.reset_after``: the crash loop is over"""
 

@@ -23,6 +23,7 @@ from supervisor.errors import HoodyBug, InvalidTransition
 from supervisor.units import commands as c
 from supervisor.units import events as e
 from supervisor.units import facts as f
+from supervisor.units import runs as r
 from supervisor.units.condition import AT_REST, Condition, Phase
 from supervisor.units.draft import Draft, Setting
 from supervisor.units.effects import Effect
@@ -141,14 +142,14 @@ TABLE: Final[Mapping[Trigger, Row]] = {
     # ---- commands ----
     e.Recalled: _row(
         (_in(STOPPED), _do(c.recall, ADOPTING, *_STARTS)),
-        (_in(EXITED, FATAL), Ignored("it has come to its end, and stays there until somebody starts it")),
+        (_in(EXITED, FATAL), _do(r.recall_ended)),
         otherwise=Rejected("the unit is looked after already"),
     ),
     e.StartAsked: _row(
-        (_in(*AT_REST, BACKOFF), _do(c.start, *_STARTS)),
+        (_in(*AT_REST, BACKOFF), _do(c.start, *_STARTS, STOPPED)),
         (_in(WAITING, SPAWNING, SETTLING, RUNNING), _do(c.go_on)),
         (_in(ADOPTING), _do(c.keep_after_all)),
-        (_in(ABORTING, ENDING, CLEARING), _do(c.start_after)),
+        (_in(ABORTING, ENDING, CLEARING), _do(c.start_again)),
     ),
     e.StopAsked: _row(
         (AT_REST, _do(c.stop_resting, STOPPED)),
@@ -160,7 +161,7 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(CLEARING), _do(c.stop_clearing)),
     ),
     e.RestartAsked: _row(
-        (_in(*AT_REST, BACKOFF), _do(c.start, *_STARTS)),
+        (_in(*AT_REST, BACKOFF), _do(c.run_now, *_STARTS)),
         (_in(WAITING, SPAWNING), _do(c.restart_spawning)),
         (_in(SETTLING, RUNNING), _do(c.restart_running, ENDING, CLEARING)),
         (_in(ADOPTING), _do(c.restart_when_known)),
@@ -176,7 +177,8 @@ TABLE: Final[Mapping[Trigger, Row]] = {
         (_in(SETTLING, RUNNING), _do(c.redefine_running, ENDING, CLEARING)),
         (_in(SPAWNING), _do(c.redefine_spawning, ABORTING)),
         (_in(ADOPTING), _do(c.redefine_adopting)),
-        (_in(BACKOFF, FATAL), _do(c.redefine_failed, *_STARTS)),
+        (_in(BACKOFF, FATAL), _do(c.redefine_failed, *_STARTS, STOPPED)),
+        (_in(STOPPED, EXITED), _do(r.redefine_resting, *_STARTS)),
         (_in(CLEARING, ENDING), _do(c.redefine_ending)),
         otherwise=Ignored("the next start is by the new definition anyway"),
     ),
@@ -259,6 +261,11 @@ TABLE: Final[Mapping[Trigger, Row]] = {
     ),
     Timer.STOP: _row((_in(ENDING), _do(f.stop_time_over, CLEARING)), otherwise=Rejected("nothing was asked to end")),
     Timer.RETRY: _row((_in(BACKOFF), _do(f.try_again, *_STARTS)), otherwise=Rejected("no try was due")),
+    Timer.RUN: _row(
+        (AT_REST, _do(r.look_at_the_clock, *_STARTS)),
+        (_in(SETTLING, RUNNING), _do(r.look_at_the_clock, ENDING, CLEARING)),
+        otherwise=_do(r.look_at_the_clock),
+    ),
     Timer.STEADY: _row((_in(RUNNING), _do(f.steady)), otherwise=Rejected("it is not up")),
     Timer.CLEAR: _row((AT_REST, Rejected("nothing is left")), otherwise=_do(f.sweep_again)),
 }

@@ -36,6 +36,7 @@ def progress_of(condition: Condition) -> Progress:
         exit=condition.exit,
         live=live,
         stale=condition.stale,
+        next_run_at=condition.next_run_at,
     )
 
 
@@ -52,6 +53,7 @@ def remember(record: UnitRecord) -> Condition:
         counters=progress.counters,
         exit=progress.exit,
         stale=progress.stale,
+        next_run_at=progress.next_run_at,
     )
 
 

@@ -18,6 +18,7 @@ from supervisor.units.ends import Judgement, count, judge, judge_ours, ordinal, 
 from supervisor.units.events import MainExited, Timer
 from supervisor.units.quantities import signal_number
 from supervisor.units.status import Desired, EndReason, Health, LastExit
+from supervisor.units.timetable import drop, is_by_the_clock, outlook, plan_if_wanted
 
 PAUSED: Final = "paused: nothing of it runs until it is resumed"
 SPAWN_PATIENCE: Final = 30.0
@@ -29,6 +30,10 @@ def want(draft: Draft, desired: Desired) -> None:
     if draft.now.desired is not desired:
         draft.now = evolve(draft.now, desired=desired)
         draft.note()
+    if desired is Desired.STOPPED:
+        drop(draft)
+    else:
+        plan_if_wanted(draft)
 
 
 def start_afresh(draft: Draft) -> None:
@@ -48,7 +53,7 @@ def launch(draft: Draft, reason: str = "starting") -> None:
     number = draft.now.incarnation + 1
     # What the last incarnation left is swept once this one exists: a sweep reads all of /proc, and a start beside it
     # would be the slower for it.
-    draft.cancel_all_but(())
+    draft.cancel_all_but((Timer.RUN,))
     # In one go, since somebody waits for this: each copy of a condition costs as much as everything else here.
     draft.now = evolve(
         draft.now,
@@ -178,7 +183,8 @@ def decide_restart(draft: Draft, *, failed: bool, detail: str) -> None:
             draft.sweep()
             draft.note()
         case Finished():
-            unwanted = f"; not started again, since restart is {draft.spec.restart.value!r}" if failed else ""
+            alone = failed and draft.spec.schedule is None
+            unwanted = f"; not started again, since restart is {draft.spec.restart.value!r}" if alone else ""
             rest(draft, Phase.EXITED, detail + unwanted)
         case GaveUp(escalate=escalate, restarts=restarts):
             told = ", and told its group" if escalate else ""
@@ -238,6 +244,14 @@ def finish_if_clear(draft: Draft) -> None:
 
 def _come_to_rest(draft: Draft, phase: Phase, reason: str) -> None:
     _plan_nothing(draft)
+    if phase is Phase.EXITED and draft.now.run_queued:
+        draft.now = evolve(draft.now, run_queued=False)
+        draft.tell(Outcome.DOWN)
+        launch(draft, f"starting the run that was due meanwhile: {reason}")
+        return
+    if is_by_the_clock(draft):
+        plan_if_wanted(draft)
+        reason = f"{reason or 'stopped'}; {outlook(draft)}"
     kept = draft.now.history if phase is Phase.FATAL else FRESH
     draft.now = evolve(draft.now, history=kept, ready=False, health=Health.NONE, healthy_since=None)
     draft.enter(phase, reason or "stopped")

@@ -21,6 +21,7 @@ from supervisor.units.dependency import NO_DEPENDENCIES, DependsOn, OnDependency
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.probes.spec import Limits, Liveness, OnUnhealthy, Readiness
 from supervisor.units.quantities import Duration, SignalName
+from supervisor.units.schedule import Schedule
 from supervisor.units.templates import check_templates
 
 REDACTED: Final = "***"
@@ -81,6 +82,14 @@ class Stdin(StrEnum):
     """what it is given by ``POST {name}/input``"""
 
 
+def _schedule_alone(instance: UnitSpec, _attribute: object, value: Schedule | None) -> None:
+    if value is not None and instance.restart is not RestartType.TEMPORARY:
+        raise ValueError(
+            f"restart = {instance.restart.value!r} cannot be given together with schedule, which says when it runs"
+            ' next; leave restart out, or make it "never"'
+        )
+
+
 @frozen(kw_only=True)
 class UnitSpec:
     """What is said alike of everything that is kept alive: when it is started again, and how it is asked to end."""
@@ -111,6 +120,10 @@ class UnitSpec:
     """Units that have to be ``started``, ``ready``, ``healthy`` or ``completed`` before its next start."""
     on_dependency_restart: OnDependencyRestart = OnDependencyRestart.IGNORE
     """What becomes of it when one of these ends or is restarted: ``ignore`` or ``restart``."""
+    schedule: Schedule | None = field(default=None, validator=_schedule_alone)
+    """Run it by the clock instead of keeping it up: a line of cron, or a table with ``cron``, ``timezone``, ``overlap``
+    and ``missed``. ``restart`` is then ``temporary``, and need not be given.
+    """
 
     priority: int = field(default=100, validator=[ge(0), le(1000)])
     """Where many are started at once, by the daemon's start or one document: lower ones first."""
@@ -123,6 +136,9 @@ class UnitSpec:
             depends_on=new.depends_on,
             on_dependency_restart=new.on_dependency_restart,
             priority=new.priority,
+            schedule=new.schedule,
+            # What runs by the clock need not say whether it is kept up: that differs, and nothing else does.
+            restart=self.restart if self.schedule is None and new.schedule is None else new.restart,
         )
         return alike != new
 

@@ -121,6 +121,8 @@ class UnitStatus:
     started_at: datetime | None = None
     exit: LastExit | None = None
     next_retry_at: datetime | None = None
+    next_run_at: datetime | None = None
+    """When it runs next by its ``schedule``."""
     crash_loop: bool = False
     waiting_for: tuple[str, ...] = ()
     paused: bool = False

@@ -70,6 +70,9 @@ def _tell_starter(reply: Reply[UnitView], tell: Tell, view: UnitView) -> None:
         case Outcome.DOWN if view.status.state is State.EXITED:
             # A job that is done was started, and did what it was to do.
             reply.send(view)
+        case Outcome.DOWN if view.status.next_run_at is not None and view.status.state is State.STOPPED:
+            # It was started in that it runs by its schedule from now on.
+            reply.send(view)
         case Outcome.DOWN if view.status.state is not State.STARTING:
             reply.fail(InvalidTransition(f"{view.name!r} is not up: {view.status.reason}"))
         case Outcome.DOWN:

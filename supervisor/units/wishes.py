@@ -122,6 +122,9 @@ def _stop(record: UnitRecord, condition: Condition) -> Writing | None:
 
 
 def _deletion(wish: RetireUnit, record: UnitRecord, condition: Condition) -> Writing | None:
+    if condition.at_rest and condition.next_run_at is not None:
+        # So that it is not started while it is being forgotten.
+        return _stop(record, condition)
     if condition.at_rest:
         return Writing(
             request=lambda reply: ForgetUnit(kind=record.kind, name=record.name, reply_to=reply),

@@ -23,6 +23,7 @@ from supervisor.errors import InvalidInput, NotFound
 from supervisor.units.log_settings import LogSettings
 from supervisor.units.names import check_name
 from supervisor.units.probes.spec import Limits
+from supervisor.units.schedule import Schedule
 from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import State
 
@@ -84,8 +85,9 @@ def test_every_key_of_a_definition_has_a_flag() -> None:
         "depends_on",
         "ports",
         "groups",
+        "schedule",
     }
-    tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings}
+    tables = {"backoff": BackoffSpec, "limits": Limits, "logs": LogSettings, "schedule": Schedule}
 
     assert keys(AgentSpec) == {flag for flag in flags if "." not in flag} | said_otherwise
     nested = {f"{table}.{key}" for table, cls in tables.items() for key in keys(cls)}

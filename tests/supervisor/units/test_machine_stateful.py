@@ -45,7 +45,8 @@ from supervisor.units.events import (
 from supervisor.units.machine import TABLE, Handled, step, trigger_of
 from supervisor.units.probes.spec import Liveness, Readiness
 from supervisor.units.quantities import Duration
-from supervisor.units.spec import BackoffSpec
+from supervisor.units.schedule import Missed, Overlap, Schedule
+from supervisor.units.spec import AgentSpec, BackoffSpec
 from supervisor.units.status import Desired, EndReason, Health
 from tests.supervisor.units.player import MORNING, Player, identity, spec
 
@@ -58,9 +59,23 @@ STATUSES = st.sampled_from(
         ExitStatus(known=False),
     ]
 )
+SCHEDULES = st.builds(
+    Schedule,
+    cron=st.sampled_from(["* * * * * *", "*/5 * * * *", "0 3 29 2 *"]),
+    timezone=st.just("Europe/Berlin"),
+    overlap=st.sampled_from(Overlap),
+    missed=st.sampled_from(Missed),
+)
+
+
+def any_spec(restart: RestartType, schedule: Schedule | None, **more: Any) -> AgentSpec:
+    return spec(restart=RestartType.TEMPORARY if schedule is not None else restart, schedule=schedule, **more)
+
+
 SPECS = st.builds(
-    spec,
+    any_spec,
     restart=st.sampled_from(RestartType),
+    schedule=st.none() | SCHEDULES,
     on_give_up=st.sampled_from(OnGiveUp),
     max_restarts=st.integers(0, 3),
     start_seconds=st.sampled_from([Duration(0), Duration(1)]),
@@ -277,7 +292,7 @@ class UnitWorld(RuleBasedStateMachine):
     @invariant()
     def what_rests_holds_nothing(self) -> None:
         if self.player.condition.at_rest:
-            assert not self.player.timers
+            assert set(self.player.timers) <= {Timer.RUN}
             assert not self.live
             assert not self.starting
             assert not self.left, "at rest only when everything was verified to be gone"
@@ -287,6 +302,17 @@ class UnitWorld(RuleBasedStateMachine):
         condition = self.player.condition
         assert {alarm.timer for alarm in condition.alarms} == set(self.player.timers)
         assert set(self.player.timers) <= TIMERS[condition.phase]
+
+    @invariant()
+    def a_planned_run_is_wanted_and_has_its_timer(self) -> None:
+        condition = self.player.condition
+        planned = Timer.RUN in self.player.timers
+        assert planned == (condition.next_run_at is not None)
+        assert not planned or (condition.desired is Desired.RUNNING and self.player.spec.schedule is not None)
+        if condition.at_rest and condition.desired is Desired.RUNNING and self.player.spec.schedule is not None:
+            assert planned
+            assert condition.next_run_at is not None
+            assert status_of(condition).next_run_at == condition.next_run_at
 
     @invariant()
     def every_wait_has_an_end(self) -> None:

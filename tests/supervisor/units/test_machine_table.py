@@ -93,8 +93,8 @@ def test_a_timer_is_handled_wherever_it_may_be_armed_and_nowhere_else(timer: Tim
     }
 
 
-def test_what_rests_has_no_timers() -> None:
-    assert all(not TIMERS[phase] for phase in AT_REST)
+def test_what_rests_waits_for_its_next_run_at_most() -> None:
+    assert all(TIMERS[phase] == {Timer.RUN} for phase in AT_REST)
 
 
 def test_the_page_about_the_machine_is_up_to_date() -> None:
