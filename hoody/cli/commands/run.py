@@ -30,6 +30,7 @@ _TRIES = 5
     hoody run --name tick --shell -- 'while true; do date; sleep 1; done'
     hoody run --restart on-failure --env-file .env -- ./worker --queue mail
     hoody run --name db --stop-signal INT --stop-timeout 30s --label team=data -- postgres -D data
+    hoody run --name backup --restart never --start-seconds 0s -- ./backup.sh
     hoody run --name api --readiness http=http://127.0.0.1:8000/ --liveness tcp=8000 -- ./api --port 8000
     """,
 )
@@ -41,6 +42,7 @@ def run(name: str | None, wait: bool, timeout: float, output: str, **parameters:
     """Define an agent that runs COMMAND, and start it.
 
     From now on it is kept running, over its own ends and over restarts of the daemon, until it is stopped or removed.
+    One with --restart never and --start-seconds 0s is run once: its end is waited for, and its exit code is returned.
     """
     from hoody.client import Client
 
@@ -52,8 +54,21 @@ def run(name: str | None, wait: bool, timeout: float, output: str, **parameters:
             unit = client.agents.start(unit["name"], wait=True, timeout=timeout)
         except HoodyError as error:
             unit = _after_failure(client, unit["name"], error)
+    code = 0
+    if wait and _runs_once(unit):
+        from hoody.cli.commands.wait import wait_for_all
+
+        code = wait_for_all(client, [unit["name"]], "stopped", timeout)[unit["name"]].code
+        unit = client.agents.get(unit["name"])
     _print(unit, output)
-    return 0
+    return code
+
+
+def _runs_once(unit: Unit) -> bool:
+    """Tell whether the unit is one whose end is what somebody waits for."""
+    spec = unit["spec"]
+    once = spec.get("restart") == "temporary" and spec.get("start_seconds") == "0s"
+    return once and spec.get("schedule") is None and spec.get("readiness") is None
 
 
 @command(

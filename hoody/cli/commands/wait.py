@@ -50,14 +50,15 @@ def wait(names: tuple[str, ...], goal: Goal, timeout: float | None, quiet: bool)
 
     client = Client()
     found = select(client, names)
-    ended = _wait_for_all(client, found, goal, timeout)
+    ended = wait_for_all(client, found, goal, timeout)
     if not quiet:
         for name, (_, words) in ended.items():
             say(clean_cell(f"{name}: {words}"))
     return next((end.code for end in ended.values() if end.code), 0)
 
 
-def _wait_for_all(client: Client, names: list[str], goal: Goal, timeout: float | None) -> dict[str, Verdict]:
+def wait_for_all(client: Client, names: list[str], goal: Goal, timeout: float | None) -> dict[str, Verdict]:
+    """Return how the wait for each of these has ended. Raises ``TimedOut``."""
     deadline = None if timeout is None else time.monotonic() + timeout
     first: dict[str, int] = {}
     ended: dict[str, Verdict] = {}
