@@ -20,7 +20,9 @@ from supervisor.logs.position import Position
 from supervisor.logs.records import Records
 from supervisor.logs.settings import Key, StreamName
 
-_LOOKS: Final = 5
+_ALIKE: Final = 3
+"""A hole that so many looks in a row have shown is none of a rotation: a file is missing."""
+_PATIENCE: Final = 2.0
 _PAUSE: Final = 0.002
 
 
@@ -158,22 +160,25 @@ class StreamView:
 def open_stream(logs: Path, unit: str, stream: StreamName) -> StreamView:
     """Look at a stream. One that does not exist (yet) is empty.
 
-    No lock is taken. A rotation at the same instant can show a file twice or hide one; then it is looked at again.
+    No lock is taken. Rotations at the same instant can show a file twice or hide one; then it is looked at again. How
+    often does not count, since on a busy machine each look may meet another rotation: the hole has to stay the same.
     """
     folder = logs / unit
-    segments: list[Segment] = []
-    epoch = 0
-    for attempt in range(_LOOKS):
-        if attempt:
-            time.sleep(_PAUSE)
+    deadline = time.monotonic() + _PATIENCE
+    shown: list[tuple[int, int]] = []
+    alike = 0
+    while True:
         found = _look(folder, stream)
         indexes = list(places.indexes(folder, stream))
         # An inode is used again once its file is gone: the newest index of several is the right one.
         segments = _in_order(folder, stream, found, {item.header.inode: item for item in reversed(indexes)})
         epoch = indexes[0].header.epoch if indexes else 0
-        if all(older.end == newer.base for older, newer in pairwise(segments)):
-            break
-    return StreamView(unit, stream, epoch, segments)
+        holes = [(older.end, newer.base) for older, newer in pairwise(segments) if older.end != newer.base]
+        alike = alike + 1 if holes == shown else 1
+        if not holes or alike == _ALIKE or time.monotonic() > deadline:
+            return StreamView(unit, stream, epoch, segments)
+        shown = holes
+        time.sleep(_PAUSE)
 
 
 def _in_order(

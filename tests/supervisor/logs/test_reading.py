@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 import pytest
 from attrs import evolve, frozen
@@ -330,24 +331,39 @@ def test_a_file_that_stands_there_plain_and_compressed_is_read_once(world: World
 
 def test_no_rotation_can_be_caught_half_done(world: World) -> None:
     """Each look shows the files without a hole between them, however many rotations happen meanwhile."""
-    done = threading.Event()
+    enough = threading.Event()
 
     def rotate() -> None:
-        for number in range(1500):
-            world.write(Write("stdout", b"%0999d\n" % number, 1))
-        done.set()
+        while not enough.is_set():
+            world.write(Write("stdout", b"x" * 999 + b"\n", 1))
 
     thread = threading.Thread(target=rotate)
     thread.start()
-    looks = 0
-    while not done.is_set():
-        view = open_stream(world.logs, "web", "stdout")
-        assert all(older.end == newer.base for older, newer in pairwise(view.segments))
-        view.close()
-        looks += 1
-    thread.join()
+    try:
+        for _ in range(300):
+            view = open_stream(world.logs, "web", "stdout")
+            assert all(older.end == newer.base for older, newer in pairwise(view.segments))
+            view.close()
+    finally:
+        enough.set()
+        thread.join()
 
-    assert looks > 10
+    assert world.sinks["stdout"].rotations > 10
+
+
+def test_a_file_that_somebody_has_removed_is_not_waited_for(world: World) -> None:
+    for _ in range(12):
+        world.write(Write("stdout", b"x" * 999 + b"\n", 1))
+    missing = world.logs / "web" / "stdout.log.1"
+    missing.rename(world.logs / "away")
+    began = monotonic()
+
+    for _ in range(10):
+        view = open_stream(world.logs, "web", "stdout")
+        view.close()
+
+    assert [older.end == newer.base for older, newer in pairwise(view.segments)] == [False]
+    assert monotonic() - began < 10, "with all the patience that a rotation is given it takes 20 s"
 
 
 def test_a_unit_without_logs_reads_as_empty(tmp_path: Path) -> None:
