@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -97,19 +96,6 @@ def test_the_node_program_serves_what_was_edited(example: Example, node: str) ->
     (folder / "message.js").write_text("module.exports = 'second edition';")
     eventually("the second edition", lambda: fetch(page) == "second edition")
     assert daemon.unit("live-web")["status"]["pid"] != pid
-
-
-def test_an_mcp_server_that_hangs_is_restarted_and_its_neighbour_is_left_alone(example: Example) -> None:
-    daemon, _ = example("mcp")
-    hanging = daemon.running("mcp-time")["status"]["pid"]
-    neighbour = daemon.running("mcp-time-berlin")["status"]["pid"]
-    time.sleep(1.5)  # both have answered a look by then
-
-    os.kill(hanging, signal.SIGSTOP)
-    unit = daemon.running("mcp-time", other_than=hanging)
-
-    assert unit["status"]["exit"]["reason"] == "liveness"
-    assert daemon.unit("mcp-time-berlin")["status"]["pid"] == neighbour
 
 
 def test_the_stages_after_a_dead_one_start_again_and_the_one_before_it_runs_on(example: Example) -> None:
