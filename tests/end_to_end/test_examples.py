@@ -9,7 +9,6 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -60,9 +59,7 @@ def test_every_example_is_a_valid_document_and_applies_twice_without_a_change(da
         assert "agents" in plan or "create" in plan
 
 
-def test_a_shop_counts_its_visits_over_the_death_of_web_and_database(
-    example: Example, redis_server: str, node: str
-) -> None:
+def test_a_shop_counts_its_visits_over_the_death_of_web_and_database(example: Example, redis_server: str) -> None:
     daemon, _ = example("shop")
     daemon.running("shop-web")
     page = "http://127.0.0.1:18080/"
@@ -81,34 +78,7 @@ def test_the_report_of_the_shop_has_a_time_to_run_and_runs_when_asked(example: E
     daemon.running("shop-web")
 
     assert daemon.unit("shop-report")["status"]["next_run_at"]
-    daemon.hoody("start", "shop-report", "--no-wait")
+    daemon.hoody("restart", "shop-report", "--no-wait")
     report = eventually("the report", lambda: daemon.hoody("logs", "shop-report", expect=None).stdout)
 
     assert report.strip() == "visits so far: 0"
-
-
-def test_the_node_program_serves_what_was_edited(example: Example, node: str) -> None:
-    daemon, folder = example("live-reload")
-    pid = daemon.running("live-web")["status"]["pid"]
-    page = "http://127.0.0.1:18081/"
-
-    assert fetch(page) == "first edition"
-    (folder / "message.js").write_text("module.exports = 'second edition';")
-    eventually("the second edition", lambda: fetch(page) == "second edition")
-    assert daemon.unit("live-web")["status"]["pid"] != pid
-
-
-def test_the_stages_after_a_dead_one_start_again_and_the_one_before_it_runs_on(example: Example) -> None:
-    daemon, folder = example("pipeline")
-    names = ["pipe-source", "pipe-filter", "pipe-sink"]
-    eventually("lines at the sink", lambda: "16" in daemon.hoody("logs", "pipe-sink", expect=None).stdout.split())
-    before: dict[str, Any] = {name: daemon.running(name)["status"]["pid"] for name in names}
-
-    os.kill(before["pipe-filter"], signal.SIGKILL)
-    after = {
-        name: daemon.running(name, other_than=before[name] if name != "pipe-source" else None)["status"]["pid"]
-        for name in names
-    }
-
-    assert after["pipe-source"] == before["pipe-source"]
-    eventually("new lines at the sink", lambda: len((folder / "squares").read_text().split()) > 10)

@@ -1,1 +1,0 @@
-module.exports = 'first edition';
