@@ -21,6 +21,7 @@ _DEFINITION: Final = {
 _DOCUMENT: Final = {"agents": {"web": {"command": ["python3", "-m", "http.server", "8000"]}}}
 _CHANGE: Final = {
     "action": "replace",
+    "kind": "agent",
     "name": "web",
     "restart": True,
     "keys": [{"key": "backoff.max", "before": "60s", "after": "30s"}],
@@ -61,7 +62,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "UnitView": _UNIT,
     "UnitPage": {"items": [_UNIT], "next": None},
     "ApplyAnswer": {"applied": True, "changes": [_CHANGE], "left": []},
-    "DeclarationDocument": _DOCUMENT,
+    "DeclarationDocument": {**_DOCUMENT, "groups": {"site": {"members": ["web"], "strategy": "one_for_all"}}},
     "NewToken": {"token": "hdy_..."},
     "Stopping": {"stopping": True, "leave_agents": False},
     "Problem": {

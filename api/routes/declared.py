@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -11,8 +12,18 @@ from attrs.validators import le, max_len, min_len
 from api.answers import Answer, json_answer
 from api.endpoints import API, Call, Effect, Endpoints
 from api.routes.naming import DIRECTORY
-from supervisor.declared import Action, KeyChange, declaration_document, read_declaration
-from supervisor.errors import AlreadyExists, Conflict, InvalidInput, RevisionMismatch, StorageError, TimedOut
+from supervisor.declared import Action, Change, KeyChange, declaration_document, read_declaration
+from supervisor.errors import (
+    AlreadyExists,
+    Conflict,
+    HoodyError,
+    InvalidInput,
+    RevisionMismatch,
+    StorageError,
+    TimedOut,
+)
+from supervisor.groups.messages import ListGroups
+from supervisor.groups.spec import GROUPS, GroupDefinition, GroupView
 from supervisor.units.messages import Applied, ApplyUnits, ListUnits
 from supervisor.units.quantities import Duration
 from supervisor.units.status import UnitView
@@ -36,20 +47,28 @@ class ApplyBody:
     """What is declared, and by whom."""
 
     document: Mapping[str, Any] = field(factory=dict)
-    """The tables of a ``hoody.toml`` as JSON: ``{"agents": {NAME: DEFINITION}}``."""
+    """The tables of a ``hoody.toml`` as JSON: ``{"agents": {NAME: DEFINITION}, "groups": {NAME: DEFINITION}}``."""
     source: str = field(default="api", validator=[min_len(1), max_len(LONGEST_SOURCE)])
-    """What declares these units, such as the path of a file. ``prune`` removes only what it declared before."""
+    """What declares them, such as the path of a file. ``prune`` removes only what it declared before."""
     prune: bool = False
     """Stop and forget what was declared from this source and is not in the document any more."""
     dry_run: bool = False
     """Only tell what would be done."""
 
 
+class ChangedKind(StrEnum):
+    """What has changed."""
+
+    AGENT = "agent"
+    GROUP = "group"
+
+
 @frozen(kw_only=True)
 class AppliedChange:
-    """What was done to one unit, or would be."""
+    """What was done to one agent or group, or would be."""
 
     action: Action
+    kind: ChangedKind
     name: str
     restart: bool
     """Whether what ran of it was started anew."""
@@ -61,13 +80,14 @@ class AppliedChange:
 
 @frozen(kw_only=True)
 class ApplyAnswer:
-    """Every unit that the document names or its source named before."""
+    """Every agent and group that the document names or its source named before."""
 
     applied: bool
     """False for a dry run."""
     changes: tuple[AppliedChange, ...]
     left: tuple[str, ...] = ()
-    """What this source has declared before and does not any more; it is left alone, since ``prune`` is not given."""
+    """What this source has declared before and does not any more (groups as ``groups/NAME``); it is left alone, since
+    ``prune`` is not given."""
 
 
 @frozen(kw_only=True)
@@ -77,17 +97,19 @@ class ExportQuery:
     source: str | None = None
     """Only what was declared from there."""
     workspace: str | None = None
-    """Only the units of this workspace."""
+    """Only the agents of this workspace; groups are in none."""
     reveal: tuple[str, ...] = ()
     """The name of an environment variable whose values are shown and not ``***``; repeatable."""
 
 
 @frozen(kw_only=True)
 class DeclarationDocument:
-    """A document that declares units."""
+    """A document that declares agents and groups."""
 
     agents: Mapping[str, Any]
     """Definitions by name."""
+    groups: Mapping[str, Any]
+    """Definitions of groups by name."""
 
 
 @routes.add(
@@ -99,13 +121,14 @@ class DeclarationDocument:
     problems=(InvalidInput, AlreadyExists, Conflict, RevisionMismatch, StorageError, TimedOut),
 )
 async def apply(call: Call[ApplyQuery]) -> Answer:
-    """Make the agents what a document declares: all of them in one transaction, or after an error none."""
+    """Make the agents and groups what a document declares: all in one transaction, or after an error none."""
     body = call.body(ApplyBody)
     declared = read_declaration(body.document)
     applied: Applied = await call.services.ask(
         DIRECTORY,
         lambda reply: ApplyUnits(
             definitions=declared.agents,
+            groups=declared.groups,
             source=body.source,
             prune=body.prune,
             dry_run=body.dry_run,
@@ -118,7 +141,7 @@ async def apply(call: Call[ApplyQuery]) -> Answer:
 
 @routes.add("GET", f"{API}/export", answer=DeclarationDocument)
 async def export(call: Call[ExportQuery]) -> Answer:
-    """Write the definitions of the agents as a document that, applied, changes nothing."""
+    """Write the definitions of the agents and groups as a document that, applied, changes nothing."""
     query = call.query
     views: tuple[UnitView, ...] = await call.services.ask(DIRECTORY, lambda reply: ListUnits(reply_to=reply))
     wanted = [
@@ -127,20 +150,30 @@ async def export(call: Call[ExportQuery]) -> Answer:
         if (query.source is None or view.source == query.source)
         and (query.workspace is None or view.workspace == query.workspace)
     ]
-    return json_answer({"agents": {}, **declaration_document(wanted, reveal=query.reveal)})
+    groups: tuple[GroupView, ...] = ()
+    if query.workspace is None:
+        groups = await call.services.ask(GROUPS, lambda reply: ListGroups(reply_to=reply))
+    declared = [
+        GroupDefinition(name=group.name, spec=group.spec)
+        for group in groups
+        if query.source is None or group.source == query.source
+    ]
+    return json_answer({"agents": {}, "groups": {}, **declaration_document(wanted, declared, reveal=query.reveal)})
 
 
 def _told(applied: Applied, *, done: bool) -> ApplyAnswer:
-    changes = []
-    for change in applied.plan.changes:
-        error = applied.failures.get(change.name)
-        changes.append(
-            AppliedChange(
-                action=change.action,
-                name=change.name,
-                restart=change.restart,
-                keys=change.keys,
-                error=None if error is None else str(error),
-            )
-        )
-    return ApplyAnswer(applied=done, changes=tuple(changes), left=applied.plan.left)
+    agents = [_change(ChangedKind.AGENT, each, applied.failures.get(each.name)) for each in applied.plan.changes]
+    groups = [_change(ChangedKind.GROUP, each, None) for each in applied.groups.changes]
+    left = (*applied.plan.left, *(f"{GROUPS}/{name}" for name in applied.groups.left))
+    return ApplyAnswer(applied=done, changes=(*agents, *groups), left=left)
+
+
+def _change(kind: ChangedKind, change: Change, error: HoodyError | None) -> AppliedChange:
+    return AppliedChange(
+        action=change.action,
+        kind=kind,
+        name=change.name,
+        restart=change.restart,
+        keys=change.keys,
+        error=None if error is None else str(error),
+    )

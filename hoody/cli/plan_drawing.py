@@ -18,15 +18,20 @@ _SIGNS: Final = {"create": ("+", "green"), "replace": ("~", "yellow"), "delete":
 def draw_plan(answer: ApplyAnswer, *, colours: bool) -> Iterator[str]:
     """Yield the lines of an answer of ``POST apply``."""
     changes = [change for change in answer["changes"] if change["action"] in _SIGNS]
-    width = max((len(change["name"]) for change in changes), default=0)
+    width = max((len(shown_name(change)) for change in changes), default=0)
     for change in changes:
         sign, colour = _SIGNS[change["action"]]
         words = _words(change, applied=answer["applied"])
-        line = f"{sign} {clean_cell(change['name']):<{width}}  {words}"
+        line = f"{sign} {clean_cell(shown_name(change)):<{width}}  {words}"
         yield console.paint(clean_cell(line), "red" if change["error"] else colour, on=colours)
         for key in change["keys"]:
             yield "    " + clean_cell(_key(key))
     yield _sum(answer)
+
+
+def shown_name(change: AppliedChange) -> str:
+    """Return what is changed, a group as its address."""
+    return f"groups/{change['name']}" if change["kind"] == "group" else change["name"]
 
 
 def _words(change: AppliedChange, *, applied: bool) -> str:
@@ -34,6 +39,8 @@ def _words(change: AppliedChange, *, applied: bool) -> str:
         return f"not removed: {change['error']}"
     done = {"create": "created", "replace": "changed", "delete": "removed"}
     words = {"create": "create", "replace": "change", "delete": "stop and forget"}
+    if change["kind"] == "group":
+        words["delete"] = "forget"
     verb = (done if applied else words)[change["action"]]
     restart = ("restarted" if applied else "restart") if change["restart"] else ""
     return f"{verb}, {restart}" if restart else str(verb)

@@ -197,9 +197,10 @@ class KeyChange(TypedDict):
 
 
 class AppliedChange(TypedDict):
-    """What an apply has done to a unit, or would do. ``error``: why it is not gone."""
+    """What an apply has done to an agent or a group, or would do. ``error``: why it is not gone."""
 
     action: Literal["create", "replace", "delete", "unchanged"]
+    kind: Literal["agent", "group"]
     name: str
     restart: bool
     keys: list[KeyChange]

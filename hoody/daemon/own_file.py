@@ -12,10 +12,12 @@ from hoody.daemon.config import read_trusted
 from hoody.declaration import Declared, parse_declared
 from supervisor.declared import Action, Declaration, read_declaration
 from supervisor.errors import HoodyError
+from supervisor.groups.spec import GROUPS
 from supervisor.runtime import ActorRef, System
 from supervisor.units.messages import Applied, ApplyUnits, DirectoryRequest
 
 APPLY_WITHIN: Final = 300.0
+_CHANGING: Final = (Action.CREATE, Action.REPLACE)
 
 _log = logging.getLogger("hoody.daemon")
 
@@ -29,7 +31,7 @@ class OwnFile:
         self._one_at_a_time = trio.Lock()
 
     async def apply(self) -> None:
-        """Make the agents what the file declares, removing none. Does nothing where there is no file."""
+        """Make the agents and groups what the file declares, removing none. Does nothing where there is no file."""
         async with self._one_at_a_time:
             try:
                 declared = await trio.to_thread.run_sync(self._read)
@@ -53,7 +55,12 @@ class OwnFile:
         directory: ActorRef[DirectoryRequest] = self._system.registry.ref("agents")
         return await directory.ask(
             lambda reply: ApplyUnits(
-                definitions=wanted.agents, source=source, prune=False, dry_run=False, reply_to=reply
+                definitions=wanted.agents,
+                groups=wanted.groups,
+                source=source,
+                prune=False,
+                dry_run=False,
+                reply_to=reply,
             ),
             timeout=APPLY_WITHIN,
         )
@@ -61,7 +68,10 @@ class OwnFile:
 
 def _tell(applied: Applied, source: str, path: str) -> None:
     done = {action.value: [change.name for change in applied.plan.named(action)] for action in Action}
-    changed = done[Action.CREATE] + done[Action.REPLACE]
+    groups = {
+        action.value: [each.name for each in applied.groups.changes if each.action is action] for action in Action
+    }
+    changed = [name for found in (done, groups) for action in _CHANGING for name in found[action]]
     _log.info(
         "%s was applied: %s",
         path,
@@ -69,7 +79,9 @@ def _tell(applied: Applied, source: str, path: str) -> None:
         extra={
             "units_created": done[Action.CREATE],
             "units_replaced": done[Action.REPLACE],
+            "groups_created": groups[Action.CREATE],
+            "groups_replaced": groups[Action.REPLACE],
             "source": source,
-            "left_alone": list(applied.plan.left),
+            "left_alone": [*applied.plan.left, *(f"{GROUPS}/{name}" for name in applied.groups.left)],
         },
     )

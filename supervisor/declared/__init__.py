@@ -5,6 +5,8 @@ from __future__ import annotations
 from supervisor.declared.document import Declaration as Declaration
 from supervisor.declared.document import declaration_document as declaration_document
 from supervisor.declared.document import read_declaration as read_declaration
+from supervisor.declared.groups import GroupPlan as GroupPlan
+from supervisor.declared.groups import plan_groups as plan_groups
 from supervisor.declared.plan import Action as Action
 from supervisor.declared.plan import Change as Change
 from supervisor.declared.plan import KeyChange as KeyChange
@@ -15,9 +17,11 @@ __all__ = [
     "Action",
     "Change",
     "Declaration",
+    "GroupPlan",
     "KeyChange",
     "Plan",
     "declaration_document",
     "make_plan",
+    "plan_groups",
     "read_declaration",
 ]

@@ -8,23 +8,26 @@ from typing import Any, Final
 from attrs import frozen
 
 from supervisor.convert import definition_document, definition_from_document
-from supervisor.convert.faults import Collector, Faults, join, key_step, kind_of
+from supervisor.convert.faults import Collector, Faults, key_step, kind_of
 from supervisor.convert.strict import refuse_unknown
+from supervisor.declared.groups import groups_document, read_groups
 from supervisor.errors import InvalidInput, Problem
+from supervisor.groups.spec import GROUPS, GroupDefinition
 from supervisor.units.spec import AgentDefinition
 from supervisor.units.status import UnitView
 
 AGENTS: Final = "agents"
-TABLES: Final = frozenset({AGENTS})
+TABLES: Final = frozenset({AGENTS, GROUPS})
 """What a document may declare."""
 _NOT_IN_A_FILE: Final = frozenset({"kind", "revision", "created_at", "status", "source", "spec"})
 
 
 @frozen(kw_only=True)
 class Declaration:
-    """Units that are to be there, ordered by name."""
+    """Units and groups that are to be there, each ordered by name."""
 
     agents: tuple[AgentDefinition, ...] = ()
+    groups: tuple[GroupDefinition, ...] = ()
 
 
 def read_declaration(document: object, *, what: str = "the document") -> Declaration:
@@ -42,8 +45,10 @@ def _read(document: object) -> Declaration:
     refuse_unknown(document.keys(), TABLES, collector)
     with collector.at(AGENTS):
         agents = _agents(document.get(AGENTS, {}))
+    with collector.at(GROUPS):
+        groups = read_groups(document.get(GROUPS, {}))
     collector.close()
-    return Declaration(agents=agents)
+    return Declaration(agents=agents, groups=groups)
 
 
 def _agents(table: object) -> tuple[AgentDefinition, ...]:
@@ -78,8 +83,10 @@ def _agent(name: object, entry: object) -> AgentDefinition:
         raise Faults(error.problems) from None
 
 
-def declaration_document(views: Iterable[UnitView], *, reveal: Collection[str] | None = ()) -> dict[str, Any]:
-    """Write the definitions of units as a document that declares exactly them.
+def declaration_document(
+    views: Iterable[UnitView], groups: Iterable[GroupDefinition] = (), *, reveal: Collection[str] | None = ()
+) -> dict[str, Any]:
+    """Write the definitions of units and groups as a document that declares exactly them.
 
     Only what differs from the defaults is in it. Values of the environment are hidden (``***``, which keeps the value
     that is there when it is applied) but for the names in ``reveal``; None shows them all.
@@ -88,7 +95,8 @@ def declaration_document(views: Iterable[UnitView], *, reveal: Collection[str] |
     for view in views:
         definition = AgentDefinition(name=view.name, workspace=view.workspace, labels=view.labels, spec=view.spec)
         agents[view.name] = _without_defaults(definition_document(definition, reveal=reveal))
-    return {AGENTS: agents} if agents else {}
+    tables = {AGENTS: agents, GROUPS: groups_document(groups)}
+    return {name: table for name, table in tables.items() if table}
 
 
 def _without_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,9 +126,3 @@ def _differing(value: object, default: object) -> object:
     if not isinstance(value, Mapping) or not isinstance(default, Mapping) or not default:
         return value
     return {key: each for key, each in value.items() if each != default.get(key)}
-
-
-def at_agent(name: str, problems: Iterable[Problem]) -> list[Problem]:
-    """Put the place of an agent in a document in front of the paths of problems in its definition."""
-    step = join(AGENTS, key_step(name))
-    return [Problem(join(step, path), message) for path, message in problems]

@@ -14,12 +14,12 @@ from attrs import field, frozen
 
 from supervisor.convert import definition_document, keep_hidden_values
 from supervisor.convert.faults import join, key_step
-from supervisor.declared.document import at_agent
 from supervisor.errors import InvalidInput, Problem
 from supervisor.units.spec import REDACTED, AgentDefinition
 from supervisor.units.status import LIVE_STATES, Desired, UnitView
 
 _ENVIRONMENT: Final = "environment"
+_AGENTS: Final = "agents"
 
 
 class Action(StrEnum):
@@ -110,7 +110,7 @@ def _with_hidden_values(
         try:
             found.append(keep_hidden_values(definition, view.spec if view is not None else None))
         except InvalidInput as error:
-            problems += at_agent(definition.name, error.problems)
+            problems += _at_agent(definition.name, error.problems)
     if problems:
         raise InvalidInput.of("the document", problems)
     return tuple(found)
@@ -123,7 +123,7 @@ def _change(wanted: AgentDefinition, view: UnitView | None, source: str) -> Chan
     same = is_now == wanted
     if same and view.source == source:
         return Change(action=Action.UNCHANGED, name=view.name, revision=view.revision)
-    keys = () if same else tuple(_differences("", definition_document(is_now), definition_document(wanted)))
+    keys = () if same else tuple(differences("", definition_document(is_now), definition_document(wanted)))
     if view.source != source:
         keys += (KeyChange(key="source", before=view.source, after=source),)
     return Change(
@@ -139,7 +139,7 @@ def _runs(view: UnitView) -> bool:
     return view.status.desired is Desired.RUNNING and view.status.state in LIVE_STATES
 
 
-def _differences(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[KeyChange]:
+def differences(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[KeyChange]:
     """Yield what differs between two tables, tables in them entry by entry."""
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
@@ -147,10 +147,16 @@ def _differences(path: str, before: Mapping[str, Any], after: Mapping[str, Any])
             continue
         place = join(path, key_step(key))
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(place, old, new)
+            yield from differences(place, old, new)
         elif path == _ENVIRONMENT:
             yield KeyChange(
                 key=place, before=None if old is None else REDACTED, after=None if new is None else REDACTED
             )
         else:
             yield KeyChange(key=place, before=old, after=new)
+
+
+def _at_agent(name: str, problems: Iterable[Problem]) -> list[Problem]:
+    """Put the place of an agent in a document in front of the paths of problems in its definition."""
+    step = join(_AGENTS, key_step(name))
+    return [Problem(join(step, path), message) for path, message in problems]

@@ -78,5 +78,11 @@ def document_schema(schemas: Schemas) -> dict[str, Any]:
             "description": "Programs to keep alive, by name.",
             "propertyNames": NAME_SCHEMA,
             "additionalProperties": agent_schema(schemas),
-        }
+        },
+        "groups": {
+            "type": "object",
+            "description": "Agents and groups that are supervised together, by name.",
+            "propertyNames": NAME_SCHEMA,
+            "additionalProperties": schemas.table(GroupSpec, "taken"),
+        },
     }

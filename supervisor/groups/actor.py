@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar, assert_never
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
-from supervisor.convert import structure, unstructure
 from supervisor.errors import AlreadyExists, HoodyBug, HoodyError, InvalidInput, NotFound
+from supervisor.groups.applying import plan_for, take_part
 from supervisor.groups.checking import check_group
 from supervisor.groups.messages import (
+    ApplyGroups,
     DefineGroup,
     ForgetGroup,
     GetGroup,
@@ -24,7 +24,8 @@ from supervisor.groups.messages import (
     StopGroup,
 )
 from supervisor.groups.node import GroupNode
-from supervisor.groups.spec import GROUPS, GroupDefinition, GroupSpec, GroupView
+from supervisor.groups.spec import GROUPS, GroupDefinition, GroupView
+from supervisor.groups.stored import DOCUMENT_KIND, group_from_text, group_text
 from supervisor.groups.table import GroupTable, GroupWatch
 from supervisor.runtime import Actor, ActorRef, ChildSpec, Context, ExitReason, Reply, actor
 from supervisor.runtime.brain import DelayOver
@@ -33,7 +34,6 @@ from supervisor.units.messages import StartUnit, StopUnit
 from supervisor.units.names import nearest
 from supervisor.units.status import UnitView
 
-DOCUMENT_KIND: Final = "group"
 STORE_PATIENCE: Final = 30.0
 UNIT_PATIENCE: Final = 30.0
 """Seconds in which a wish for a member is on disk."""
@@ -130,6 +130,8 @@ class GroupsActor(Actor[GroupMessage]):
                 reply_to.send(tuple(node.view() for node in self._groups.nodes()))
             case GetGroup(name=name, reply_to=reply_to):
                 self._answer(reply_to, lambda: self._node(name).view())
+            case ApplyGroups():
+                context.spawn(self._apply, message)
             case DefineGroup() | ForgetGroup() | StartGroup() | StopGroup() | RestartGroup():
                 context.spawn(self._carry_out, message, context)
             case _:
@@ -166,6 +168,19 @@ class GroupsActor(Actor[GroupMessage]):
         except HoodyError as error:
             message.reply_to.fail(error)
 
+    async def _apply(self, message: ApplyGroups) -> None:
+        """Plan, and keep everybody else from defining groups until it is known how the apply has ended."""
+        async with self._defining:
+            if message.joint.over:
+                return
+            try:
+                plan = plan_for(message, self._groups.definitions())
+            except InvalidInput as error:
+                message.reply_to.fail(error)
+                return
+            message.reply_to.send(plan)
+            await take_part(self._groups, plan, message.joint)
+
     async def _define(self, message: DefineGroup, context: Context[GroupMessage]) -> GroupView:
         definition = message.definition
         known = self._groups.definitions()
@@ -173,8 +188,10 @@ class GroupsActor(Actor[GroupMessage]):
             self._node(definition.name)
         elif definition.name in known:
             raise AlreadyExists(f"the group {definition.name!r} exists already")
+        if definition.name in known:
+            definition = evolve(definition, source=known[definition.name].source)
         check_group(definition, known, lambda address: self._groups.view(address) is not None)
-        text = json.dumps(unstructure(definition.spec))
+        text = group_text(definition)
         await self._store(context).ask(
             lambda reply: SaveDocument(kind=DOCUMENT_KIND, name=definition.name, text=text, reply_to=reply),
             timeout=STORE_PATIENCE,
@@ -298,7 +315,7 @@ def _stop_wish(name: str, reply: Reply[UnitView]) -> StopUnit:
 
 def _read(name: str, text: str) -> GroupDefinition | None:
     try:
-        return GroupDefinition(name=name, spec=structure(GroupSpec, json.loads(text)))
+        return group_from_text(name, text)
     except (InvalidInput, ValueError) as error:
         _log.error("what is stored of the group %r cannot be read: %s", name, error)
         return None

@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from supervisor.declared.groups import GroupPlan
+from supervisor.groups.joining import GroupsJoint
 from supervisor.groups.spec import GroupDefinition, GroupView
 from supervisor.runtime import Reply
 
@@ -22,6 +24,22 @@ class DefineGroup:
     definition: GroupDefinition
     replace: bool
     reply_to: Reply[GroupView]
+
+
+@frozen(kw_only=True)
+class ApplyGroups:
+    """Plan what a document declares of groups, beside the ``units`` that there will be (their addresses).
+
+    Answers with the plan, and with what is to be written in the ``joint``; from then on until that is concluded no
+    group is defined by anybody else. Errors: ``InvalidInput``, paths beginning with ``groups``.
+    """
+
+    definitions: tuple[GroupDefinition, ...]
+    source: str
+    prune: bool
+    units: frozenset[str]
+    joint: GroupsJoint
+    reply_to: Reply[GroupPlan]
 
 
 @frozen(kw_only=True)
@@ -79,4 +97,6 @@ class RestartGroup:
     reply_to: Reply[GroupView]
 
 
-GroupRequest: TypeAlias = DefineGroup | ForgetGroup | ListGroups | GetGroup | StartGroup | StopGroup | RestartGroup
+GroupRequest: TypeAlias = (
+    ApplyGroups | DefineGroup | ForgetGroup | ListGroups | GetGroup | StartGroup | StopGroup | RestartGroup
+)

@@ -199,6 +199,7 @@ class GroupNode:
             reason=self.reason,
             restarts=sum(member.restarts for member in members),
             members=members,
+            source=self.definition.source,
         )
 
     # ---- the core ----

@@ -61,6 +61,8 @@ class GroupDefinition:
 
     name: str
     spec: GroupSpec
+    source: str | None = None
+    """Where it was declared, if it was applied; only an apply from there removes it by itself."""
 
 
 class GroupState(StrEnum):
@@ -99,6 +101,8 @@ class GroupView:
     restarts: int = 0
     """How often a failure of a member was dealt with since the group was last started."""
     members: tuple[MemberView, ...] = ()
+    source: str | None = None
+    """Where it was declared, if it was applied."""
 
 
 def address_of_member(member: str) -> str:

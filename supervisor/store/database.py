@@ -62,6 +62,8 @@ on conflict (kind, name) do update set workspace = excluded.workspace, labels = 
     source = excluded.source
 """
 _FORGET: Final = "delete from units where kind = ? and name = ?"
+_SAVE_DOCUMENT: Final = "insert or replace into documents values (?, ?, ?)"
+_FORGET_DOCUMENT: Final = "delete from documents where kind = ? and name = ?"
 _NOTE: Final = """
 insert into progress (kind, name, document) select kind, name, ? from units where kind = ? and name = ?
 on conflict (kind, name) do update set document = excluded.document
@@ -163,9 +165,11 @@ class Database:
         match request:
             case SaveUnit(record=record):
                 connection.execute(_SAVE, _row(record))
-            case SaveUnits(records=records, forget=forget):
+            case SaveUnits(records=records, forget=forget, documents=documents, forget_documents=gone):
                 connection.executemany(_SAVE, map(_row, records))
                 connection.executemany(_FORGET, [(kind.value, name) for kind, name in forget])
+                connection.executemany(_SAVE_DOCUMENT, documents)
+                connection.executemany(_FORGET_DOCUMENT, gone)
             case ForgetUnit(kind=kind, name=name):
                 connection.execute(_FORGET, (kind.value, name))
             case SaveDesired(kind=kind, name=name, desired=desired):
@@ -173,9 +177,9 @@ class Database:
             case NoteProgress(kind=kind, name=name, progress=progress):
                 connection.execute(_NOTE, (encode_progress(progress), kind.value, name))
             case SaveDocument(kind=owner, name=name, text=text):
-                connection.execute("insert or replace into documents values (?, ?, ?)", (owner, name, text))
+                connection.execute(_SAVE_DOCUMENT, (owner, name, text))
             case ForgetDocument(kind=owner, name=name):
-                connection.execute("delete from documents where kind = ? and name = ?", (owner, name))
+                connection.execute(_FORGET_DOCUMENT, (owner, name))
             case LoadDocuments(kind=owner):
                 query = "select name, document from documents where kind = ? order by name"
                 return tuple((str(row[0]), str(row[1])) for row in connection.execute(query, (owner,)))

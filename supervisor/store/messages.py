@@ -73,10 +73,15 @@ class SaveUnit:
 
 @frozen(kw_only=True)
 class SaveUnits:
-    """Write and delete several units' definitions together: all of them, or after an error none."""
+    """Write and delete several units' definitions together: all of them, or after an error none.
+
+    With them go documents (kind, name, text), and documents (kind, name) that are deleted.
+    """
 
     records: tuple[UnitRecord, ...] = ()
     forget: tuple[tuple[Kind, str], ...] = ()
+    documents: tuple[tuple[str, str, str], ...] = ()
+    forget_documents: tuple[tuple[str, str], ...] = ()
     reply_to: Reply[None]
 
 

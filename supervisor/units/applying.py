@@ -1,7 +1,8 @@
 """Carries out a plan: one transaction for all that is created and replaced, then what is to go.
 
     gather    every keeper of what is replaced brings its new record, and holds further wishes back
-    write     all records, old units' and new ones', in one transaction
+    write     all records, old units' and new ones', and the groups, in one transaction
+    take up   the groups hold their members, so that none starts before its turn
     keep      each new unit gets its keeper; where that fails, everything before is taken back
     settle    the keepers of what was replaced go on, by the new definition
     remove    what is not declared any more is stopped and forgotten
@@ -19,6 +20,7 @@ from attrs import field, frozen
 
 from supervisor.declared.plan import Action, Change, Plan
 from supervisor.errors import HoodyError, Unavailable
+from supervisor.groups.joining import Documents, GroupsJoint, Names
 from supervisor.runtime import Reply
 from supervisor.store.messages import UnitRecord
 from supervisor.units.messages import ReplaceUnit
@@ -41,8 +43,10 @@ class Registrar(Protocol):
     def record(self, definition: AgentDefinition, source: str) -> UnitRecord:
         """Make the first record of a new unit."""
 
-    async def write(self, records: Sequence[UnitRecord], forget: Sequence[str]) -> None:
-        """Write and delete records in one transaction."""
+    async def write(
+        self, records: Sequence[UnitRecord], forget: Sequence[str], documents: Documents, unwanted: Names
+    ) -> None:
+        """Write and delete records and documents in one transaction."""
 
     async def add(self, record: UnitRecord) -> None:
         """Give a unit on record its keeper."""
@@ -61,6 +65,9 @@ class Application:
     plan: Plan
     source: str
     registrar: Registrar
+    joint: GroupsJoint = field(factory=GroupsJoint)
+    """The groups that are written with it."""
+    with_groups: bool = False
     together: Together = field(factory=lambda: Together(PATIENCE))
     definitions: Mapping[str, AgentDefinition] = field(init=False)
 
@@ -90,6 +97,7 @@ class Application:
                 failure = Unavailable("some agents are busy with earlier wishes", hint="try again in a moment")
             finally:
                 self.together.conclude(failure)
+                self.joint.conclude(kept=self.together.on_disk)
         if failure is not None:
             raise failure
 
@@ -115,11 +123,16 @@ class Application:
             for change in self.plan.named(Action.CREATE)
         ]
         created.sort(key=lambda record: record.spec.priority)
+        joint = self.joint
+        joint.require()
         self.together.begin_to_write()
         with trio.CancelScope(shield=True):
             # A write under way is not undone by a cancellation, and the keepers must know how it went.
-            await self.registrar.write([*self.together.records.values(), *created], ())
+            records = [*self.together.records.values(), *created]
+            await self.registrar.write(records, (), joint.documents, joint.forget)
             self.together.written()
+            if self.with_groups:
+                await joint.written()
         kept: list[UnitRecord] = []
         for record in created:
             try:
@@ -135,7 +148,8 @@ class Application:
         for name in created:
             await self.registrar.drop(name)
         with trio.CancelScope(shield=True):
-            await self.registrar.write(list(self.together.before.values()), created)
+            before, joint = list(self.together.before.values()), self.joint
+            await self.registrar.write(before, created, joint.documents_before, joint.forget_again)
             self.together.taken_back()
 
     async def _remove(self) -> dict[str, HoodyError]:

@@ -14,6 +14,7 @@ from typing import Final, assert_never
 
 from attrs import evolve
 
+from supervisor.declared.groups import GroupPlan
 from supervisor.declared.plan import Action, Plan, make_plan
 from supervisor.errors import (
     AlreadyExists,
@@ -25,6 +26,9 @@ from supervisor.errors import (
     RevisionMismatch,
     Unavailable,
 )
+from supervisor.groups.joining import Documents, GroupsJoint, Names
+from supervisor.groups.messages import ApplyGroups, GroupRequest
+from supervisor.groups.spec import GROUPS
 from supervisor.runtime import (
     Actor,
     ActorRef,
@@ -41,7 +45,7 @@ from supervisor.runtime import (
 )
 from supervisor.store.messages import ForgetUnit, LoadUnits, SaveUnit, SaveUnits, StoreRequest, UnitRecord
 from supervisor.units.actor import FAREWELL_SPARE, STORE_PATIENCE, UnitActor, UnitMessage, view_of
-from supervisor.units.applying import PATIENCE, Application
+from supervisor.units.applying import GATHER_WITHIN, PATIENCE, Application
 from supervisor.units.condition import status_of
 from supervisor.units.memory import remember
 from supervisor.units.messages import (
@@ -281,17 +285,51 @@ class DirectoryActor(Actor[DirectoryRequest]):
                     raise taken
             gone = {self._services.actor_name(change.name) for change in plan.named(Action.DELETE)}
             self._services.relations.check(self._specs(plan), gone)
-            if message.dry_run or plan.empty:
-                return Applied(plan=plan)
+            joint = GroupsJoint()
             try:
-                return Applied(plan=plan, failures=await self._carry_out(plan, message.source, context))
+                groups = await self._plan_groups(message, plan, joint, context)
+                if message.dry_run or (plan.empty and (groups is None or groups.empty)):
+                    return Applied(plan=plan, groups=groups or GroupPlan())
+                application = Application(
+                    plan=plan,
+                    source=message.source,
+                    registrar=_Registrar(self, context),
+                    joint=joint,
+                    with_groups=groups is not None,
+                )
+                failures = await self._carry_out(application)
+                return Applied(plan=plan, groups=groups or GroupPlan(), failures=failures)
             except RevisionMismatch:
                 # Somebody was quicker with one of the units, and nothing was done: the plan is made anew.
                 if attempt == APPLY_TRIES:
                     raise
+            finally:
+                joint.conclude(kept=False)
         raise HoodyBug("the last attempt returns or raises")
 
-    async def _carry_out(self, plan: Plan, source: str, context: Context[DirectoryRequest]) -> dict[str, HoodyError]:
+    async def _plan_groups(
+        self, message: ApplyUnits, plan: Plan, joint: GroupsJoint, context: Context[DirectoryRequest]
+    ) -> GroupPlan | None:
+        definitions = message.groups
+        if definitions is None:
+            return None
+        deleted = {change.name for change in plan.named(Action.DELETE)}
+        names = {*self._roster.names(), *(each.name for each in plan.definitions)} - deleted
+        keeper: ActorRef[GroupRequest] = context.system.registry.ref(GROUPS)
+        return await keeper.ask(
+            lambda reply: ApplyGroups(
+                definitions=definitions,
+                source=message.source,
+                prune=message.prune,
+                units=frozenset(map(self._services.actor_name, names)),
+                joint=joint,
+                reply_to=reply,
+            ),
+            timeout=GATHER_WITHIN,
+        )
+
+    async def _carry_out(self, application: Application) -> dict[str, HoodyError]:
+        plan = application.plan
         names = [change.name for change in plan.changes if change.action is not Action.UNCHANGED]
         for name in names:
             doing = self._busy.get(name.casefold())
@@ -300,7 +338,7 @@ class DirectoryActor(Actor[DirectoryRequest]):
         self._busy.update({name.casefold(): "applied" for name in names})
         try:
             self._services.relations.declare_all(self._specs(plan), ())
-            return await Application(plan=plan, source=source, registrar=_Registrar(self, context)).carry_out()
+            return await application.carry_out()
         finally:
             for name in names:
                 del self._busy[name.casefold()]
@@ -392,11 +430,16 @@ class _Registrar:
     def record(self, definition: AgentDefinition, source: str) -> UnitRecord:
         return evolve(self._directory.first_record(definition, start=True), source=source)
 
-    async def write(self, records: Sequence[UnitRecord], forget: Sequence[str]) -> None:
+    async def write(
+        self, records: Sequence[UnitRecord], forget: Sequence[str], documents: Documents, unwanted: Names
+    ) -> None:
         gone = tuple((self._directory.kind, name) for name in forget)
         store: ActorRef[StoreRequest] = self._context.system.registry.ref("store")
         await store.ask(
-            lambda reply: SaveUnits(records=tuple(records), forget=gone, reply_to=reply), timeout=STORE_PATIENCE
+            lambda reply: SaveUnits(
+                records=tuple(records), forget=gone, documents=documents, forget_documents=unwanted, reply_to=reply
+            ),
+            timeout=STORE_PATIENCE,
         )
 
     async def add(self, record: UnitRecord) -> None:

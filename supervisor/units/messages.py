@@ -11,8 +11,10 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from supervisor.declared.groups import GroupPlan
 from supervisor.declared.plan import Plan
 from supervisor.errors import HoodyError
+from supervisor.groups.spec import GroupDefinition
 from supervisor.runtime import Reply
 from supervisor.units.quantities import SignalName
 from supervisor.units.spec import AgentDefinition
@@ -39,6 +41,7 @@ class Applied:
     """What an apply has done, or would do."""
 
     plan: Plan
+    groups: GroupPlan = field(factory=GroupPlan)
     failures: Mapping[str, HoodyError] = field(factory=dict)
     """The units that should be gone and are not, each with the reason."""
 
@@ -67,11 +70,13 @@ class ApplyUnits:
 
     What is created and replaced is on disk together before anything is started anew; what ``prune`` removes (units that
     were declared from ``source`` before and are not any more) is stopped and forgotten after that. Answers once all of
-    it is done. With ``dry_run`` nothing is. Errors: ``InvalidInput``, ``AlreadyExists``, ``Conflict``,
+    it is done. With ``dry_run`` nothing is. ``groups`` are written with them, and begin once their members are there;
+    None leaves all groups alone. Errors: ``InvalidInput``, ``AlreadyExists``, ``Conflict``,
     ``StorageError``.
     """
 
     definitions: tuple[AgentDefinition, ...]
+    groups: tuple[GroupDefinition, ...] | None = None
     source: str
     prune: bool
     dry_run: bool

@@ -72,6 +72,11 @@ class Together:
         """Note that the records are on disk."""
         self._on_disk = True
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether the records are on disk, and not taken back."""
+        return self._on_disk
+
     def taken_back(self) -> None:
         """Note that what was there before is on disk again."""
         self._on_disk = False

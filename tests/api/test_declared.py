@@ -37,8 +37,8 @@ async def test_what_is_exported_changes_nothing_when_it_is_applied_and_hides_sec
     others = (await daemon.client.get("/api/v1/export?source=elsewhere")).json
 
     assert exported["agents"] == {"job": {"command": "true"}, "web": {**WEB, "environment": {"KEY": "***"}}}
-    assert revealed == DOCUMENT
-    assert others == {"agents": {}}
+    assert revealed == {**DOCUMENT, "groups": {}}
+    assert others == {"agents": {}, "groups": {}}
     assert set(actions(await apply(daemon, exported, prune=True)).values()) == {"unchanged"}
 
 
@@ -97,3 +97,65 @@ async def test_an_idempotency_key_gets_the_first_answer_again(daemon: Daemon) ->
 
     assert first.json == second.json
     assert actions(second) == {"job": "create", "web": "create"}
+
+
+PIPELINE = {
+    "agents": {name: {"command": ["sleep", "9"]} for name in ("pipe-source", "pipe-filter", "pipe-sink")},
+    "groups": {"pipeline": {"members": ["pipe-source", "pipe-filter", "pipe-sink"], "strategy": "rest_for_one"}},
+}
+
+
+def groups_in(got: Got) -> dict[str, str]:
+    return {each["name"]: each["action"] for each in got.json["changes"] if each["kind"] == "group"}
+
+
+async def test_groups_are_applied_exported_and_pruned_with_the_agents_in_them(daemon: Daemon) -> None:
+    first, second = await apply(daemon, PIPELINE), await apply(daemon, PIPELINE)
+    exported = (await daemon.client.get("/api/v1/export")).json
+    from_elsewhere = (await daemon.client.get("/api/v1/export?source=elsewhere")).json
+    of_a_workspace = (await daemon.client.get("/api/v1/export?workspace=x")).json
+    shown = (await daemon.client.get("/api/v1/groups/pipeline")).json
+    again = await apply(daemon, exported, prune=True)
+    left = (await apply(daemon, {})).json["left"]
+    gone = await apply(daemon, {}, prune=True)
+
+    assert (first.status, groups_in(first)) == (200, {"pipeline": "create"})
+    assert exported == PIPELINE
+    assert from_elsewhere["groups"] == of_a_workspace["groups"] == {}
+    assert (shown["source"], shown["spec"]["strategy"]) == ("here", "rest_for_one")
+    assert {each["action"] for got in (second, again) for each in got.json["changes"]} == {"unchanged"}
+    assert left == ["pipe-filter", "pipe-sink", "pipe-source", "groups/pipeline"]
+    assert groups_in(gone) == {"pipeline": "delete"}
+    assert (await daemon.client.get("/api/v1/groups")).json["items"] == []
+
+
+async def test_a_change_of_a_group_is_told_key_by_key(daemon: Daemon) -> None:
+    await apply(daemon, PIPELINE)
+    changed = {"pipeline": {"members": ["pipe-source", "pipe-sink"], "strategy": "one_for_all"}}
+    got = await apply(daemon, {**PIPELINE, "groups": changed})
+
+    (change,) = [each for each in got.json["changes"] if each["action"] != "unchanged"]
+    assert (change["kind"], change["action"], change["restart"]) == ("group", "replace", False)
+    assert {key["key"]: key["after"] for key in change["keys"]} == {
+        "members": ["pipe-source", "pipe-sink"],
+        "strategy": "one_for_all",
+    }
+
+
+@pytest.mark.parametrize(
+    ("group", "path"),
+    [
+        ({"members": ["nobody"]}, "groups.pipe.members[0]"),
+        ({"members": ["groups/pipe"]}, "groups.pipe.members"),
+        ({"members": []}, "groups.pipe.members"),
+        ({"members": ["web"], "stategy": "one_for_all"}, "groups.pipe.stategy"),
+        ({"strategy": "one_for_all"}, "groups.pipe.members"),
+        ([], "groups.pipe"),
+    ],
+)
+async def test_a_group_that_cannot_be_keeps_the_whole_document_out(daemon: Daemon, group: Any, path: str) -> None:
+    got = await apply(daemon, {"agents": {"web": WEB}, "groups": {"pipe": group}})
+
+    assert got.status == 422
+    assert path in {each["path"] for each in got.json["errors"]}
+    assert (await daemon.client.get("/api/v1/agents")).json["items"] == []

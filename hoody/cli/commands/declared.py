@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     "--file",
     "place",
     metavar="FILE|DIR|-",
-    help="What declares the agents: a file, a folder of .toml files, or standard input (the daemon's own hoody.toml).",
+    help="What declares them: a file, a folder of .toml files, or standard input (the daemon's own hoody.toml).",
 )
-@asyncclick.option("--prune", is_flag=True, help="Stop and forget agents that this source declared before.")
+@asyncclick.option("--prune", is_flag=True, help="Stop and forget what this source declared before.")
 @asyncclick.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @asyncclick.option("--source", metavar="NAME", help="Under what name the agents are declared (the path of the file).")
 @asyncclick.option("--timeout", type=DURATION, default=60.0, help="How long to wait until it is done (60s).")
@@ -48,11 +48,11 @@ def apply(
     yes: bool,
     output: str,
 ) -> int:
-    """Make the agents what a file declares: changes only what differs, restarts only what must.
+    """Make agents and groups what a file declares: changes only what differs, restarts only what must.
 
     All of it is checked before anything is changed, and written down together: after an error nothing has changed.
-    Agents that were declared from the same source before and are not in it any more are left alone, or removed with
-    --prune. Agents that somebody else made are not touched, unless the file names them.
+    What was declared from the same source before and is not in it any more is left alone, or removed with
+    --prune. What somebody else made is not touched, unless the file names it.
     """
     from hoody.client import Client, calls
     from hoody.declaration import read_declared
@@ -85,8 +85,9 @@ def apply(
 def _agreed(plan: ApplyAnswer) -> bool:
     """Show a plan that removes something, and ask; agree to any other."""
     from hoody.cli.commands.remove import confirmed
+    from hoody.cli.plan_drawing import shown_name
 
-    doomed = [change["name"] for change in plan["changes"] if change["action"] == "delete"]
+    doomed = [shown_name(change) for change in plan["changes"] if change["action"] == "delete"]
     if not doomed:
         return True
     _print(plan, "table")
@@ -102,7 +103,7 @@ def _cleaned(names: list[str]) -> str:
 def _print(answer: ApplyAnswer, output: str) -> None:
     from hoody.cli import console
     from hoody.cli.output import print_json
-    from hoody.cli.plan_drawing import draw_plan
+    from hoody.cli.plan_drawing import draw_plan, shown_name
     from hoody.cli.text import clean_cell
 
     if output == "json":
@@ -110,7 +111,7 @@ def _print(answer: ApplyAnswer, output: str) -> None:
     elif output == "name":
         for change in answer["changes"]:
             if change["action"] != "unchanged":
-                say(clean_cell(change["name"]))
+                say(clean_cell(shown_name(change)))
     else:
         for line in draw_plan(answer, colours=console.has_colour(sys.stdout)):
             say(line)
@@ -131,7 +132,7 @@ def _print(answer: ApplyAnswer, output: str) -> None:
     "-o", "--output", type=asyncclick.Choice(("toml", "json")), default="toml", help="Form of the result (toml)."
 )
 def export(source: str | None, workspace: str | None, reveal: tuple[str, ...], output: str) -> None:
-    """Print the definitions of the agents as a file that hoody apply takes; applied here, it changes nothing.
+    """Print the definitions of agents and groups as a file that hoody apply takes; applied here, it changes nothing.
 
     Values of the environment are printed as '***', which keeps the value that is there; --reveal shows them.
     """

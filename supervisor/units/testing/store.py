@@ -121,11 +121,14 @@ class MemoryStore(Actor[StoreRequest]):
         match message:
             case SaveUnit(record=record):
                 self._put(record)
-            case SaveUnits(records=saved, forget=forget):
+            case SaveUnits(records=saved, forget=forget, documents=documents, forget_documents=unwanted):
                 for record in saved:
                     self._put(record)
                 for gone in forget:
                     records.pop(gone, None)
+                self._shelf.documents.update({(kind, name): text for kind, name, text in documents})
+                for key in unwanted:
+                    self._shelf.documents.pop(key, None)
             case SaveDesired(kind=kind, name=name, desired=desired):
                 if (kind, name) not in records:
                     message.reply_to.fail(NotFound(f"there is no {kind.value} {name!r}"))

@@ -77,6 +77,33 @@ def test_only_what_differs_is_touched_and_pruning_removes_what_is_gone(hoody: An
     assert hoody.json("inspect", "one")["status"]["pid"] == pid
 
 
+PIPELINE = """
+[groups.pipeline]
+members = ["one", "two"]
+strategy = "rest_for_one"
+"""
+
+
+def test_a_group_is_applied_with_its_agents_exported_and_pruned(hoody: Any, folder: Path) -> None:
+    file = folder / "pipeline.toml"
+    file.write_text(TWO + PIPELINE)
+    applied = hoody("apply", "-f", str(file)).stdout
+    exported = hoody("export").stdout
+    again = hoody("apply", "-f", "-", "--source", str(file), "--prune", stdin=exported).stdout
+    shown = hoody.json("groups", "show", "pipeline")
+    file.write_text(TWO)
+    left = hoody("apply", "-f", str(file)).stderr
+    pruned = hoody("apply", "-f", str(file), "--prune").stdout
+
+    assert applied.splitlines()[-2:] == ["+ groups/pipeline  created", "3 changed, 0 as declared already"]
+    assert PIPELINE.lstrip() in exported
+    assert again == "nothing to do: 3 as declared\n"
+    assert (shown["source"], shown["spec"]["members"]) == (str(file), ["one", "two"])
+    assert "left alone: groups/pipeline; to remove" in left
+    assert pruned == "- groups/pipeline  removed\n1 changed, 2 as declared already\n"
+    assert {unit["name"] for unit in hoody.json("ps")} == {"one", "two"}
+
+
 def test_a_person_is_asked_before_something_is_removed(hoody: Any, folder: Path) -> None:
     file = folder / "asked.toml"
     file.write_text(TWO)
@@ -167,9 +194,9 @@ def test_a_plan_is_drawn_with_what_differs() -> None:
         {"key": "directory", "before": "/srv", "after": None},
     ]
     changes: list[Any] = [
-        {"action": "replace", "name": "web", "restart": True, "keys": keys, "error": None},
-        {"action": "delete", "name": "old", "restart": False, "keys": [], "error": "it is stuck"},
-        {"action": "unchanged", "name": "api", "restart": False, "keys": [], "error": None},
+        {"action": "replace", "kind": "agent", "name": "web", "restart": True, "keys": keys, "error": None},
+        {"action": "delete", "kind": "agent", "name": "old", "restart": False, "keys": [], "error": "it is stuck"},
+        {"action": "unchanged", "kind": "agent", "name": "api", "restart": False, "keys": [], "error": None},
     ]
 
     assert list(draw_plan({"applied": True, "changes": changes, "left": []}, colours=False)) == [
@@ -236,8 +263,7 @@ def test_an_imported_file_is_printed_with_what_could_not_be_carried_over_and_app
     assert shown.stderr == "not carried over: line 3: is not 'name: command'\n"
     assert "2 changed" in hoody("apply", "-f", "-", stdin=shown.stdout).stdout
     hoody("wait", "one", "two", "--for", "running")
-    assert json.loads(hoody("export", "--source", "stdin", "-o", "json").stdout) == json.loads(
-        hoody("import", "Procfile", "-o", "json").stdout
-    )
+    exported = json.loads(hoody("export", "--source", "stdin", "-o", "json").stdout)
+    assert exported == {**json.loads(hoody("import", "Procfile", "-o", "json").stdout), "groups": {}}
     assert "there is no file" in hoody("import", "none.conf", expect=3).stderr
     assert "--format" in hoody("import", "two.toml", expect=2).stderr

@@ -14,6 +14,7 @@ from supervisor.errors import NotFound, StorageError
 from supervisor.store.database import Database, Outcome
 from supervisor.store.messages import (
     ForgetUnit,
+    LoadDocuments,
     LoadUnit,
     LoadUnits,
     NoteProgress,
@@ -310,6 +311,24 @@ def test_several_units_are_saved_and_forgotten_together(database: Database, reco
     one(database, SaveUnits(records=both, forget=((Kind.AGENT, "old"),), reply_to=NOBODY))
 
     assert one(database, ALL) == tuple(sorted(both, key=lambda each: each.name))
+
+
+def test_documents_are_saved_and_forgotten_with_units_or_not_at_all(database: Database, record: MakeRecord) -> None:
+    documents = LoadDocuments(kind="group", reply_to=NOBODY)
+    one(database, SaveUnits(records=(record("web"),), documents=(("group", "a", "1"),), reply_to=NOBODY))
+    broken = SaveUnits(
+        records=(record("api", revision=2**70),),
+        documents=(("group", "b", "2"),),
+        forget_documents=(("group", "a"),),
+        reply_to=NOBODY,
+    )
+    with pytest.raises((StorageError, OverflowError)):
+        one(database, broken)
+    kept = one(database, documents)
+    one(database, evolve(broken, records=()))
+
+    assert kept == (("a", "1"),)
+    assert one(database, documents) == (("b", "2"),)
 
 
 def test_of_several_units_one_that_cannot_be_saved_keeps_all_of_them_out(
