@@ -175,8 +175,12 @@ async def test_a_share_of_a_processor_is_no_more_than_that(grouped: ProcessWorld
 
 
 async def test_what_escapes_every_other_sign_is_cleared_by_its_group(grouped: ProcessWorld) -> None:
-    """It has left session and group, lost its parent, and has neither seal nor mark."""
+    """It has left session and group, lost its parent, and has neither seal nor mark.
+
+    It does so once it is in its group: what escapes before, nothing leads to.
+    """
     program = (
+        "while 'hoody-' not in open('/proc/self/cgroup').read(): time.sleep(0.01)\n"
         "resource.setrlimit(resource.RLIMIT_RTTIME, (-1, -1))\n"
         "if os.fork() == 0:\n"
         "    os.setsid()\n"
