@@ -21,17 +21,23 @@ class ContainerWorld(DriverWorld):
     def __init__(self, daemon: Daemon) -> None:
         self.driver = daemon.driver
         self.daemon = daemon
+        self._sleepers = 0
+        """How many processes that sleep the last of the specs comes to, once its program is under way."""
 
     def steady(self) -> Any:
+        self._sleepers = 1
         return spec("sleep", "1000")
 
     def stubborn(self) -> Any:
+        self._sleepers = 1
         return shell("trap '' TERM; while :; do sleep 1000; done")
 
     def exits(self, code: int) -> Any:
+        self._sleepers = 0
         return shell(f"exit {code}")
 
     def leaves_helpers(self) -> Any:
+        self._sleepers = 3
         return shell("sleep 1000 & sleep 1000 & exec sleep 1000")
 
     def missing(self) -> Any:
@@ -53,7 +59,16 @@ class ContainerWorld(DriverWorld):
 
     async def settled(self, incarnation: Incarnation) -> None:
         """Wait until the little init has started the program, and the shell in it what it is to start."""
-        await trio.sleep(0.12)
+        init = incarnation.identity.pid
+        while self.alive(init) and sum(map(_sleeps, _inside(init))) < self._sleepers:  # noqa: ASYNC110 - told by nobody
+            await trio.sleep(0.01)
+
+
+def _sleeps(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(b"sleep")
+    except OSError:
+        return False
 
 
 def _inside(init: int) -> set[int]:

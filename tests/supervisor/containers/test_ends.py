@@ -100,9 +100,14 @@ async def test_the_image_s_own_stop_signal_stands_for_term(daemon: Daemon) -> No
     daemon.real.derive_image("hoody-test/stops-on-usr1:1", {"StopSignal": "SIGUSR1"})
     ends = Ends()
     run = await daemon.driver.spawn(
-        launch(shell("trap 'exit 7' USR1; while :; do sleep 0.05; done", image="hoody-test/stops-on-usr1:1")), ends
+        launch(
+            shell("trap 'exit 7' USR1; echo ready; while :; do sleep 0.05; done", image="hoody-test/stops-on-usr1:1")
+        ),
+        ends,
     )
-    await trio.sleep(0.2)
+    with trio.fail_after(30):
+        while not daemon.files.read("web"):  # noqa: ASYNC110 - the shell says when it has set its trap
+            await trio.sleep(0.01)
 
     run.signal(signal.SIGTERM)
 

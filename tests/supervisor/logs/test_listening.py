@@ -69,7 +69,9 @@ async def test_what_was_written_before_is_passed_over_where_only_new_lines_count
     found: list[int] = []
     watch = partial(listener.watch_lines, only_new=True)
     nursery.start_soon(watch, "web", 1, lambda line: b"alive" in line, lambda: found.append(1))
-    await trio.sleep(0.1)
+    with trio.fail_after(30):
+        while not bench.store._growth._events:  # noqa: ASYNC110 - until it has read everything, and waits for more
+            await trio.sleep(0.002)
     before = len(found)
     await bench.write(b"alive\n")
     await until(found, 1)
