@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,19 @@ def test_the_report_of_the_shop_has_a_time_to_run_and_runs_when_asked(example: E
     report = eventually("the report", lambda: daemon.hoody("logs", "shop-report", expect=None).stdout)
 
     assert report.strip() == "visits so far: 0"
+
+
+def test_the_stages_after_a_dead_one_start_again_and_the_one_before_it_runs_on(example: Example) -> None:
+    daemon, folder = example("pipeline")
+    names = ["pipe-source", "pipe-filter", "pipe-sink"]
+    eventually("lines at the sink", lambda: "16" in daemon.hoody("logs", "pipe-sink", expect=None).stdout.split())
+    before: dict[str, Any] = {name: daemon.running(name)["status"]["pid"] for name in names}
+
+    os.kill(before["pipe-filter"], signal.SIGKILL)
+    after = {
+        name: daemon.running(name, other_than=before[name] if name != "pipe-source" else None)["status"]["pid"]
+        for name in names
+    }
+
+    assert after["pipe-source"] == before["pipe-source"]
+    eventually("new lines at the sink", lambda: len((folder / "squares").read_text().split()) > 10)
