@@ -35,6 +35,16 @@ def eventually(what: str, look: Callable[[], T | None], *, within: float = PATIE
         time.sleep(0.02)
 
 
+def fetch(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> str | None:
+    """Return a page, or None while nobody answers."""
+    request = urllib.request.Request(url, data=data, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=2) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return None
+
+
 class Daemon:
     """One home, the daemon in it, and the two ways to talk to it."""
 

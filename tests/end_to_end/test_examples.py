@@ -6,25 +6,15 @@ import os
 import shutil
 import signal
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.harness import ROOT, Daemon, eventually
+from tests.end_to_end.harness import ROOT, Daemon, eventually, fetch
 
 EXAMPLES = ROOT / "docs" / "examples"
-
-
-def fetch(url: str) -> str | None:
-    """Return a page, or None while nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return None
 
 
 @pytest.fixture

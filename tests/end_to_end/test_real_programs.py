@@ -7,26 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.harness import Daemon, eventually
+from tests.end_to_end.harness import Daemon, eventually, fetch
 
 WAYS_TO_DIE = [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV]
-
-
-def fetch(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> str | None:
-    """Return a page, or None while nobody answers."""
-    request = urllib.request.Request(url, data=data, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=2) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return None
 
 
 def survives(daemon: Daemon, name: str, works: Callable[[], object | None]) -> None:
